@@ -1,0 +1,293 @@
+package trulioo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The sentinels that callers branch on with errors.Is. The typed errors below
+// say which of them they are.
+var (
+	// ErrNotFound is a 404, or one of the codes by which Workflow Studio says
+	// that a flow, a node or a client does not exist.
+	ErrNotFound = errors.New("trulioo: not found")
+	// ErrUnauthorized is a 401, or credentials that the token endpoint refused.
+	ErrUnauthorized = errors.New("trulioo: unauthorized")
+	// ErrForbidden is a 403.
+	ErrForbidden = errors.New("trulioo: forbidden")
+	// ErrConflict is a 409. The vendor documents that it can mean the
+	// account's request limit; it is not retried.
+	ErrConflict = errors.New("trulioo: conflict")
+	// ErrTooLarge is a 413, or an answer over the cap of WithMaxResponseBytes.
+	ErrTooLarge = errors.New("trulioo: too large")
+	// ErrRateLimited is a 429 that outlasted the retry policy.
+	ErrRateLimited = errors.New("trulioo: rate limited")
+	// ErrServer is any 5xx.
+	ErrServer = errors.New("trulioo: server error")
+	// ErrNoDetails means that a service result has no vendor record, usually
+	// since GetOptions.FullServiceDetails was not set.
+	ErrNoDetails = errors.New("trulioo: no full service details")
+	// ErrPaging means that the pages of a list contradict each other, so that
+	// going on could lose or repeat rows.
+	ErrPaging = errors.New("trulioo: the pages of the list contradict each other")
+	// ErrWebhookSignature means that a body does not bear a valid signature.
+	ErrWebhookSignature = errors.New("trulioo: webhook signature not valid")
+	// ErrWebhookToken means that an event does not bear a valid verification token.
+	ErrWebhookToken = errors.New("trulioo: webhook token not valid")
+)
+
+// APIError is an answer of the API that is not a success. Its fields hold what
+// the server said, which can be personal; Error, the fmt verbs and slog print
+// the operation, the status, the code and the number of attempts only.
+type APIError struct {
+	Operation  string        // what was asked, such as "get client"
+	StatusCode int           // the HTTP status; 0 only in a zero value
+	Code       string        // the Workflow Studio code, such as "4100", if the body has one
+	Message    string        // the server's words, if the body has any
+	RequestID  string        // the server's X-Request-Id or the like, if it sent one
+	RetryAfter time.Duration // the wait that the server asked for; 0 if it did not
+	Attempts   int           // HTTP exchanges made, the last one included
+
+	body  []byte
+	cause error // the end of the context that cut a wait short
+}
+
+// Body is the server's answer, at most 64 KiB of it. It can be personal.
+func (e *APIError) Body() []byte { return e.body }
+
+// Error names the operation, the status, the code and the attempts.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	start(&b, e.Operation)
+	b.WriteString("status ")
+	b.WriteString(strconv.Itoa(e.StatusCode))
+	if text := http.StatusText(e.StatusCode); text != "" {
+		b.WriteString(" " + text)
+	}
+	if number(e.Code) {
+		b.WriteString(", code " + e.Code)
+	}
+	attempts(&b, e.Attempts)
+	if e.cause != nil {
+		b.WriteString(": " + cause(e.cause))
+	}
+	return b.String()
+}
+
+// Is reports whether target is the sentinel of this status or code.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound || notFoundCode(e.Code)
+	case ErrServer:
+		return e.StatusCode >= 500
+	default:
+		return target != nil && target == statusErrors[e.StatusCode]
+	}
+}
+
+// Unwrap gives the context's error where it cut a wait short, so that both
+// errors.Is(err, ErrRateLimited) and errors.Is(err, context.DeadlineExceeded) hold.
+func (e *APIError) Unwrap() error { return e.cause }
+
+// Format prints Error whatever the verb, %#v included.
+func (e *APIError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e *APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+var statusErrors = map[int]error{
+	http.StatusUnauthorized:          ErrUnauthorized,
+	http.StatusForbidden:             ErrForbidden,
+	http.StatusConflict:              ErrConflict,
+	http.StatusRequestEntityTooLarge: ErrTooLarge,
+	http.StatusTooManyRequests:       ErrRateLimited,
+}
+
+// notFoundCode knows the codes of developer.trulioo.com's errors page that
+// mean not found: flow, node, client, client has no such flow.
+func notFoundCode(code string) bool {
+	switch code {
+	case "4000", "4002", "4100", "4101":
+		return true
+	}
+	return false
+}
+
+// AuthError means that no token could be had. A 4xx of the token endpoint is
+// ErrUnauthorized; a 429 is ErrRateLimited too, a 5xx is ErrServer.
+type AuthError struct {
+	Operation  string // always "fetch token"
+	StatusCode int    // the token endpoint's status; 0 where there was no answer
+	Attempts   int    // POSTs made
+	Reason     string // a constant text of this library, never the server's
+
+	cause error
+}
+
+// Error names the operation, the reason, the status and the attempts.
+func (e *AuthError) Error() string {
+	var b strings.Builder
+	start(&b, e.Operation)
+	if e.Reason == "" {
+		b.WriteString("failed")
+	} else {
+		b.WriteString(e.Reason)
+	}
+	if e.StatusCode != 0 {
+		b.WriteString(", status " + strconv.Itoa(e.StatusCode))
+	}
+	attempts(&b, e.Attempts)
+	if e.cause != nil {
+		b.WriteString(": " + cause(e.cause))
+	}
+	return b.String()
+}
+
+// Is reports whether target is the sentinel of this status.
+func (e *AuthError) Is(target error) bool {
+	switch target {
+	case ErrUnauthorized:
+		return e.StatusCode >= 400 && e.StatusCode < 500
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrServer:
+		return e.StatusCode >= 500
+	}
+	return false
+}
+
+// Unwrap gives the cause: a *TransportError, a context's error or nil.
+func (e *AuthError) Unwrap() error { return e.cause }
+
+// Format prints Error whatever the verb, %#v included.
+func (e *AuthError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e *AuthError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// TransportError means that no whole answer came: the name did not resolve,
+// the connection was refused or broke, the certificate was not trusted, the
+// time ran out. The address is not kept; the causes of the packages context,
+// io, net, syscall, crypto/tls and crypto/x509 are, for errors.Is and errors.As.
+type TransportError struct {
+	Operation string // what was asked, such as "get client"
+	Reason    string // a constant text, such as "connection refused"
+	Attempts  int    // HTTP exchanges begun
+
+	causes []error
+}
+
+// Error names the operation, the reason and the attempts.
+func (e *TransportError) Error() string {
+	var b strings.Builder
+	start(&b, e.Operation)
+	if e.Reason == "" {
+		b.WriteString("no answer")
+	} else {
+		b.WriteString(e.Reason)
+	}
+	attempts(&b, e.Attempts)
+	return b.String()
+}
+
+// Unwrap gives the causes that hold no URL.
+func (e *TransportError) Unwrap() []error { return e.causes }
+
+// Format prints Error whatever the verb, %#v included.
+func (e *TransportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e *TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// DecodeError means that an answer, an event or a vendor record is not what it
+// should be. It names the place, never the value.
+type DecodeError struct {
+	Operation string // what was asked, such as "get client"
+	Path      string // the place in the JSON, such as "data[3].created"; "" for the whole
+	Reason    string // a constant text, such as "not one whole JSON value"
+	Attempts  int    // HTTP exchanges made; 0 where nothing was sent
+
+	cause error
+}
+
+// Error names the operation, the place and the reason.
+func (e *DecodeError) Error() string {
+	var b strings.Builder
+	start(&b, e.Operation)
+	if e.Reason == "" {
+		b.WriteString("answer not understood")
+	} else {
+		b.WriteString(e.Reason)
+	}
+	if e.Path != "" {
+		b.WriteString(" at " + e.Path)
+	}
+	attempts(&b, e.Attempts)
+	return b.String()
+}
+
+// Unwrap gives io.ErrUnexpectedEOF for a cut-off body, ErrTooLarge for one
+// over the cap, else nil.
+func (e *DecodeError) Unwrap() error { return e.cause }
+
+// Format prints Error whatever the verb, %#v included.
+func (e *DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e *DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// ArgumentError means that the caller's argument was refused before anything
+// was sent. It names the option, field or parameter, never its value.
+type ArgumentError struct {
+	Argument string // such as "WithBaseURL" or "ListOptions.Limit"
+	Reason   string // such as "must be 1 to 50"
+}
+
+// Error names the argument and what it must be.
+func (e *ArgumentError) Error() string {
+	return "trulioo: " + e.Argument + ": " + e.Reason
+}
+
+// start begins an error's text with the package and the operation.
+func start(b *strings.Builder, operation string) {
+	b.WriteString("trulioo: ")
+	if operation != "" {
+		b.WriteString(operation + ": ")
+	}
+}
+
+// attempts ends an error's text with how often it was tried, where more than once.
+func attempts(b *strings.Builder, n int) {
+	if n > 1 {
+		fmt.Fprintf(b, " (%d attempts)", n)
+	}
+}
+
+// cause prints what is known to hold nothing of the caller's, and else only
+// that there is one.
+func cause(err error) string {
+	switch err := err.(type) {
+	case *TransportError, *DecodeError, *AuthError, *APIError:
+		return err.Error()
+	}
+	if reason := transportReason(err); reason != "" {
+		return reason
+	}
+	return "see the wrapped error"
+}
+
+// number reports whether a server's code is short and made of digits, and so
+// safe to print.
+func number(code string) bool {
+	if code == "" || len(code) > 6 {
+		return false
+	}
+	return strings.Trim(code, "0123456789") == ""
+}
