@@ -1,0 +1,245 @@
+package tidy
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDepth bounds the walk for types that contain themselves.
+const maxDepth = 64
+
+// shape turns one valid JSON value into one that fits t, or into nil where
+// nothing does:
+//
+//   - a number or boolean becomes a string where a string is wanted;
+//   - "42", 1.0 and 1e3 become integers, "0.5" a float, "true", 0 and 1 booleans;
+//   - what is no array becomes an array of one;
+//   - an object or array as JSON in a string is taken out of it;
+//   - null, and whatever else does not fit, is absent.
+//
+// It decodes level by level beside the type, so that the depth of the document
+// costs nothing, and leaves types with an UnmarshalJSON of their own their bytes.
+func shape(raw []byte, t reflect.Type, depth int) []byte {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || isNull(raw) || depth > maxDepth {
+		return nil
+	}
+	if hasDecoder(t) {
+		return fitting(raw, t)
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return shape(raw, t.Elem(), depth+1)
+	case reflect.String:
+		return shapeString(raw)
+	case reflect.Bool:
+		return shapeBool(raw)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return fitting(shapeInteger(raw), t)
+	case reflect.Float32, reflect.Float64:
+		return fitting([]byte(strings.TrimSpace(Text(raw))), t)
+	case reflect.Slice:
+		return shapeSlice(raw, t, depth)
+	case reflect.Map:
+		return shapeMap(raw, t, depth)
+	case reflect.Struct:
+		return shapeStruct(raw, t, depth)
+	}
+	return fitting(raw, t)
+}
+
+// hasDecoder reports whether encoding/json leaves the decoding of t to t.
+func hasDecoder(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// fitting gives raw if encoding/json takes it for a t.
+func fitting(raw []byte, t reflect.Type) []byte {
+	if t == reflect.TypeFor[json.RawMessage]() || json.Unmarshal(raw, reflect.New(t).Interface()) == nil {
+		return raw
+	}
+	return nil
+}
+
+// Text is a JSON string's content, the literal of a number or boolean, and ""
+// for anything else.
+func Text(raw []byte) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+			return string(inner)
+		}
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			return ""
+		}
+		return text
+	case '{', '[', 'n':
+		return ""
+	}
+	return string(raw)
+}
+
+func shapeString(raw []byte) []byte {
+	switch raw[0] {
+	case '"':
+		return raw
+	case '{', '[':
+		return nil
+	}
+	return []byte(strconv.Quote(string(raw))) // a number or boolean: nothing to escape
+}
+
+func shapeBool(raw []byte) []byte {
+	switch strings.ToLower(strings.TrimSpace(Text(raw))) {
+	case "true", "1":
+		return []byte("true")
+	case "false", "0":
+		return []byte("false")
+	}
+	return nil
+}
+
+// shapeInteger gives the digits of a whole number.
+func shapeInteger(raw []byte) []byte {
+	text := strings.TrimSpace(Text(raw))
+	if json.Valid([]byte(text)) && !strings.ContainsAny(text, ".eE") {
+		return []byte(text)
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
+		return nil
+	}
+	return strconv.AppendInt(nil, int64(f), 10)
+}
+
+// inString gives the object or array that a string holds as JSON, and else raw.
+func inString(raw []byte) []byte {
+	if raw[0] != '"' {
+		return raw
+	}
+	text := []byte(strings.TrimSpace(Text(raw)))
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') && json.Valid(text) {
+		return text
+	}
+	return raw
+}
+
+func shapeSlice(raw []byte, t reflect.Type, depth int) []byte {
+	if t.Elem().Kind() == reflect.Uint8 {
+		return fitting(raw, t)
+	}
+	if t.Elem().Kind() != reflect.String { // a string that looks like an array can be an answer
+		raw = inString(raw)
+	}
+	if raw[0] != '[' {
+		element := shape(raw, t.Elem(), depth+1)
+		if element == nil {
+			return nil
+		}
+		return slices.Concat([]byte("["), element, []byte("]"))
+	}
+	var elements []json.RawMessage
+	if json.Unmarshal(raw, &elements) != nil {
+		return nil
+	}
+	for i, element := range elements {
+		elements[i] = orNull(shape(element, t.Elem(), depth+1)) // keeps the others' indexes
+	}
+	return encode(elements)
+}
+
+func shapeMap(raw []byte, t reflect.Type, depth int) []byte {
+	values := object(inString(raw))
+	for name, value := range values {
+		values[name] = orNull(shape(value, t.Elem(), depth+1))
+	}
+	if values == nil {
+		return nil
+	}
+	return encode(values)
+}
+
+func shapeStruct(raw []byte, t reflect.Type, depth int) []byte {
+	values := object(inString(raw))
+	if values == nil {
+		return nil
+	}
+	shaped := make(map[string]json.RawMessage)
+	for name, field := range fields(t) {
+		if value := shape(named(values, name), field, depth+1); value != nil {
+			shaped[name] = value
+		}
+	}
+	return encode(shaped)
+}
+
+// object gives an object's values by name, and nil for anything else.
+func object(raw []byte) map[string]json.RawMessage {
+	var values map[string]json.RawMessage
+	if raw[0] != '{' || json.Unmarshal(raw, &values) != nil {
+		return nil
+	}
+	return values
+}
+
+// named finds a value by its exact name or else, as encoding/json does, by its
+// name in any case.
+func named(values map[string]json.RawMessage, name string) json.RawMessage {
+	if value, ok := values[name]; ok {
+		return value
+	}
+	found := ""
+	for other := range values {
+		if strings.EqualFold(other, name) && (found == "" || other < found) {
+			found = other
+		}
+	}
+	return values[found]
+}
+
+// fields gives the types of a struct's fields by their JSON names.
+func fields(t reflect.Type) map[string]reflect.Type {
+	found := make(map[string]reflect.Type)
+	for field := range t.Fields() {
+		tag := field.Tag.Get("json")
+		name, _, _ := strings.Cut(tag, ",")
+		switch {
+		case tag == "-" || !field.IsExported():
+		case name == "":
+			found[field.Name] = field.Type
+		default:
+			found[name] = field.Type
+		}
+	}
+	return found
+}
+
+func orNull(raw []byte) []byte {
+	if raw == nil {
+		return []byte("null")
+	}
+	return raw
+}
+
+func encode(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
+}

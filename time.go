@@ -1,0 +1,105 @@
+package trulioo
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trulioo-go/trulioo/internal/tidy"
+)
+
+// Time is a time of the API, in UTC; the zero Time means that there is none.
+// Decoding takes what the API is known to send: integers of seconds or, from
+// 100,000,000,000 on, of milliseconds, the same as decimals or in a string,
+// and RFC 3339 strings, where a missing zone means UTC. Null, 0, "", and what
+// cannot be read give the zero Time and no error, since one odd date must not
+// lose a profile; Raw keeps the text.
+type Time struct{ time.Time }
+
+// From here on a number is milliseconds: as seconds it would be the year 5138,
+// and as milliseconds it is 1973.
+const firstMillis = 100_000_000_000
+
+// Formats of times in strings. The vendor's transaction records have no zone.
+var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, time.DateOnly}
+
+// UnmarshalJSON reads any of the forms and never fails.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	t.Time = parseTime(tidy.Text(data))
+	return nil
+}
+
+// MarshalJSON writes null for the zero Time, an integer of seconds or of
+// milliseconds where that is exact, as the API does, and else an RFC 3339
+// string. Each decodes to the same instant.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	seconds, millis, nanos := t.Unix(), t.UnixMilli(), t.Nanosecond()
+	switch {
+	case nanos == 0 && seconds != 0 && abs(seconds) < firstMillis:
+		return strconv.AppendInt(nil, seconds, 10), nil
+	case nanos%1e6 == 0 && abs(seconds) < firstMillis && abs(millis) >= firstMillis:
+		return strconv.AppendInt(nil, millis, 10), nil
+	}
+	return t.UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`), nil
+}
+
+func parseTime(text string) time.Time {
+	text = strings.TrimSpace(text)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return unixTime(n)
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		return unixDecimal(f)
+	}
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return inRange(t.UTC())
+		}
+	}
+	return time.Time{}
+}
+
+func unixTime(n int64) time.Time {
+	switch {
+	case n == 0:
+		return time.Time{}
+	case abs(n) < firstMillis:
+		return time.Unix(n, 0).UTC()
+	default:
+		return inRange(time.UnixMilli(n).UTC())
+	}
+}
+
+// unixDecimal keeps microseconds: a float has no more at this magnitude.
+func unixDecimal(f float64) time.Time {
+	whole, fraction := math.Modf(f)
+	if math.IsNaN(f) || math.Abs(f) >= 1e15 {
+		return time.Time{}
+	}
+	if fraction == 0 || math.Abs(f) >= firstMillis {
+		return unixTime(int64(whole))
+	}
+	return time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1e3).UTC()
+}
+
+// inRange drops what RFC 3339 cannot say again, so that each Time can be encoded.
+func inRange(t time.Time) time.Time {
+	if year := t.Year(); year < 0 || year > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+func abs(n int64) int64 {
+	if n < 0 && n != math.MinInt64 {
+		return -n
+	}
+	if n == math.MinInt64 {
+		return math.MaxInt64
+	}
+	return n
+}
