@@ -157,21 +157,26 @@ func shapeSlice(raw []byte, t reflect.Type, depth int) []byte {
 	if json.Unmarshal(raw, &elements) != nil {
 		return nil
 	}
+	shaped := []byte{'['}
 	for i, element := range elements {
-		elements[i] = orNull(shape(element, t.Elem(), depth+1)) // keeps the others' indexes
+		if i > 0 {
+			shaped = append(shaped, ',')
+		}
+		shaped = append(shaped, orNull(shape(element, t.Elem(), depth+1))...) // keeps the others' indexes
 	}
-	return encode(elements)
+	return append(shaped, ']')
 }
 
 func shapeMap(raw []byte, t reflect.Type, depth int) []byte {
 	values := object(inString(raw))
-	for name, value := range values {
-		values[name] = orNull(shape(value, t.Elem(), depth+1))
-	}
 	if values == nil {
 		return nil
 	}
-	return encode(values)
+	shaped := []byte{'{'}
+	for name, value := range values {
+		shaped = appendMember(shaped, name, orNull(shape(value, t.Elem(), depth+1)))
+	}
+	return append(shaped, '}')
 }
 
 func shapeStruct(raw []byte, t reflect.Type, depth int) []byte {
@@ -179,13 +184,13 @@ func shapeStruct(raw []byte, t reflect.Type, depth int) []byte {
 	if values == nil {
 		return nil
 	}
-	shaped := make(map[string]json.RawMessage)
+	shaped := []byte{'{'}
 	for name, field := range fields(t) {
 		if value := shape(named(values, name), field, depth+1); value != nil {
-			shaped[name] = value
+			shaped = appendMember(shaped, name, value)
 		}
 	}
-	return encode(shaped)
+	return append(shaped, '}')
 }
 
 // object gives an object's values by name, and nil for anything else.
@@ -236,10 +241,15 @@ func orNull(raw []byte) []byte {
 	return raw
 }
 
-func encode(v any) []byte {
-	raw, err := json.Marshal(v)
+// appendMember adds a member as it is; json.Marshal would rewrite the value.
+func appendMember(object []byte, name string, value []byte) []byte {
+	quoted, err := json.Marshal(name)
 	if err != nil {
-		return nil
+		return object
 	}
-	return raw
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	object = append(append(object, quoted...), ':')
+	return append(object, value...)
 }

@@ -1,0 +1,217 @@
+package trulioo
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/trulioo-go/trulioo/internal/tidy"
+)
+
+// ServiceDetails is the vendor's transaction record of one check. The vendor
+// does not document it: the fields are those seen in running integrations, and
+// Raw has the rest.
+type ServiceDetails struct {
+	// TransactionID is the transaction's id.
+	TransactionID string `json:"TransactionID"`
+	// UploadedDt is when the transaction came in.
+	UploadedDt Time `json:"UploadedDt"`
+	// CompletedDt is when it was done.
+	CompletedDt Time `json:"CompletedDt"`
+	// CountryCode is the country that was searched.
+	CountryCode string `json:"CountryCode"`
+	// ProductName is the vendor's product, such as "Identity Verification".
+	ProductName string `json:"ProductName"`
+	// UserGUID is the id of the vendor account's user.
+	UserGUID string `json:"UserGUID"`
+	// AccountIdentifier is the id of the vendor account.
+	AccountIdentifier string `json:"AccountIdentifier"`
+	// Errors are those of the whole transaction.
+	Errors []ServiceError `json:"Errors"`
+	// InputFields are what was searched for.
+	InputFields []InputField `json:"InputFields"`
+	// Record is what was found.
+	Record ServiceRecord `json:"Record"`
+
+	// Raw is the record as the server sent it. It shares its memory with
+	// Profile.Raw: do not change it in place.
+	Raw json.RawMessage `json:"-"`
+}
+
+// InputField is one value that was searched for.
+type InputField struct {
+	// FieldName is the vendor's name of the field, such as "FirstGivenName".
+	FieldName string `json:"FieldName"`
+	// Value is what was searched for.
+	Value string `json:"Value"`
+}
+
+// ServiceRecord is what a check found.
+type ServiceRecord struct {
+	// TransactionRecordID is the record's id.
+	TransactionRecordID string `json:"TransactionRecordID"`
+	// RecordStatus is the outcome under Rule: MatchStatusMatch or MatchStatusNoMatch.
+	RecordStatus MatchStatus `json:"RecordStatus"`
+	// Errors are those of the record.
+	Errors []ServiceError `json:"Errors"`
+	// Rule is what decided the outcome.
+	Rule ServiceRule `json:"Rule"`
+	// SupplementaryRules are further rules that were looked at.
+	SupplementaryRules []ServiceRule `json:"SupplementaryRules"`
+	// DatasourceResults are the outcomes by data source.
+	DatasourceResults []DatasourceResult `json:"DatasourceResults"`
+}
+
+// ServiceRule is a rule by which an outcome was decided.
+type ServiceRule struct {
+	// RuleName is the rule's name.
+	RuleName string `json:"RuleName"`
+	// Note says what the rule asks for.
+	Note string `json:"Note"`
+}
+
+// DatasourceResult is what one data source said.
+type DatasourceResult struct {
+	// DatasourceName is the data source's name.
+	DatasourceName string `json:"DatasourceName"`
+	// DatasourceFields are the outcomes by field.
+	DatasourceFields []DatasourceField `json:"DatasourceFields"`
+	// AppendedFields are what the data source knows beyond what was searched for.
+	AppendedFields []AppendedField `json:"AppendedFields"`
+	// Errors are those of this data source.
+	Errors []ServiceError `json:"Errors"`
+	// FieldGroups are undocumented; each is as the server sent it.
+	FieldGroups []json.RawMessage `json:"FieldGroups"`
+}
+
+// DatasourceField is the outcome of one field at one data source.
+type DatasourceField struct {
+	// FieldName is the vendor's name of the field, such as "FirstGivenName".
+	FieldName string `json:"FieldName"`
+	// Status is MatchStatusMatch, MatchStatusNoMatch or MatchStatusMissing.
+	Status MatchStatus `json:"Status"`
+}
+
+// AppendedField is one thing that a data source knows beyond what was searched for.
+type AppendedField struct {
+	// FieldName is the vendor's name of the field, such as "WatchlistHitDetails".
+	FieldName string `json:"FieldName"`
+	// Data is a string, an object or array, or either as JSON in a string. Text
+	// and JSON read it.
+	Data json.RawMessage `json:"Data"`
+}
+
+// ServiceError is an error that the vendor or a data source reported.
+type ServiceError struct {
+	// Code is the vendor's code; a number on the wire becomes its digits.
+	Code string `json:"Code"`
+	// Message is the vendor's text.
+	Message string `json:"Message"`
+}
+
+// DatasourceError is a ServiceError with the data source that reported it.
+type DatasourceError struct {
+	// Datasource is the data source's name; "" for an error of the record or of
+	// the whole transaction.
+	Datasource string
+	// Code is the vendor's code.
+	Code string
+	// Message is the vendor's text.
+	Message string
+}
+
+// Details decodes FullServiceDetails. The error is ErrNoDetails where there
+// are none, usually since GetOptions.FullServiceDetails was not set, or a
+// *DecodeError where they are no object. A record as JSON in a string is taken
+// out of it.
+func (s ServiceResult) Details() (*ServiceDetails, error) {
+	raw := unpack(s.FullServiceDetails)
+	if isEmpty(raw) {
+		return nil, ErrNoDetails
+	}
+	details := new(ServiceDetails)
+	if err := decodeJSON(raw, details); err != nil {
+		return nil, atDetails(err)
+	}
+	details.Raw = raw
+	return details, nil
+}
+
+// hasDetails reports whether Details would find anything.
+func (s ServiceResult) hasDetails() bool { return !isEmpty(unpack(s.FullServiceDetails)) }
+
+// Matched reports whether the record matched under its rule.
+func (d ServiceDetails) Matched() bool { return d.Record.RecordStatus == MatchStatusMatch }
+
+// DatasourceErrors lists every error of the record: those of the data sources,
+// then those of the record and of the whole transaction.
+func (d ServiceDetails) DatasourceErrors() []DatasourceError {
+	var all []DatasourceError
+	add := func(datasource string, reported []ServiceError) {
+		for _, e := range reported {
+			if e != (ServiceError{}) {
+				all = append(all, DatasourceError{datasource, e.Code, e.Message})
+			}
+		}
+	}
+	for _, result := range d.Record.DatasourceResults {
+		add(result.DatasourceName, result.Errors)
+	}
+	add("", d.Record.Errors)
+	add("", d.Errors)
+	return all
+}
+
+// Text is Data where it is a plain string, number or boolean, and "" for an
+// object or array. JSON in a string is given as the string.
+func (f AppendedField) Text() string { return tidy.Text(f.Data) }
+
+// JSON is the object or array in Data, out of any strings that it is packed
+// in; nil where Data is neither.
+func (f AppendedField) JSON() json.RawMessage {
+	raw := unpack(f.Data)
+	if len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
+		return raw
+	}
+	return nil
+}
+
+// maxPacking is how many strings are opened to get at the JSON in them. Twice
+// has been seen.
+const maxPacking = 4
+
+// unpack takes a JSON value out of the strings that it is packed in.
+func unpack(raw json.RawMessage) json.RawMessage {
+	raw = bytes.TrimSpace(raw)
+	for range maxPacking {
+		if len(raw) == 0 || raw[0] != '"' {
+			break
+		}
+		inner := []byte(strings.TrimSpace(tidy.Text(raw)))
+		if len(inner) > 0 && !json.Valid(inner) {
+			break
+		}
+		raw = inner
+	}
+	return raw
+}
+
+// isEmpty reports whether raw is nothing, null, or an object or array without
+// members.
+func isEmpty(raw json.RawMessage) bool {
+	if len(raw) == 0 || string(raw) == "null" {
+		return true
+	}
+	container := raw[0] == '{' || raw[0] == '['
+	return container && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+}
+
+// atDetails puts the place of a *DecodeError below fullServiceDetails.
+func atDetails(err error) error {
+	if decodeErr, ok := errors.AsType[*DecodeError](err); ok {
+		decodeErr.Operation = "decode details"
+		decodeErr.Path = strings.TrimSuffix("fullServiceDetails."+decodeErr.Path, ".")
+	}
+	return err
+}

@@ -1,0 +1,276 @@
+package trulioo
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/trulioo-go/trulioo/internal/redact"
+)
+
+// The types that hold personal data print their name only, passed by value or
+// by pointer, in fmt and in slog. A struct with one of them in an exported
+// field prints it so too; encoding/json never redacts, and so neither does
+// slog's JSON handler for such a struct: RedactAttr covers that.
+
+// Format prints the type's name only.
+func (EndClient) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.EndClient") }
+
+// LogValue is the type's name only.
+func (EndClient) LogValue() slog.Value { return redact.Value("trulioo.EndClient") }
+
+// Format prints the type's name only.
+func (Profile) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Profile") }
+
+// LogValue is the type's name only.
+func (Profile) LogValue() slog.Value { return redact.Value("trulioo.Profile") }
+
+// Format prints the type's name only.
+func (Flow) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Flow") }
+
+// LogValue is the type's name only.
+func (Flow) LogValue() slog.Value { return redact.Value("trulioo.Flow") }
+
+// Format prints the type's name only.
+func (Field) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Field") }
+
+// LogValue is the type's name only.
+func (Field) LogValue() slog.Value { return redact.Value("trulioo.Field") }
+
+// Format prints the type's name only.
+func (ServiceResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceResult") }
+
+// LogValue is the type's name only.
+func (ServiceResult) LogValue() slog.Value { return redact.Value("trulioo.ServiceResult") }
+
+// Format prints the type's name only.
+func (TransactionInfo) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.TransactionInfo") }
+
+// LogValue is the type's name only.
+func (TransactionInfo) LogValue() slog.Value { return redact.Value("trulioo.TransactionInfo") }
+
+// Format prints the type's name only.
+func (WatchlistResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistResult") }
+
+// LogValue is the type's name only.
+func (WatchlistResult) LogValue() slog.Value { return redact.Value("trulioo.WatchlistResult") }
+
+// Format prints the type's name only.
+func (WatchlistCounts) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistCounts") }
+
+// LogValue is the type's name only.
+func (WatchlistCounts) LogValue() slog.Value { return redact.Value("trulioo.WatchlistCounts") }
+
+// Format prints the type's name only.
+func (Note) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Note") }
+
+// LogValue is the type's name only.
+func (Note) LogValue() slog.Value { return redact.Value("trulioo.Note") }
+
+// Format prints the type's name only.
+func (Task) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Task") }
+
+// LogValue is the type's name only.
+func (Task) LogValue() slog.Value { return redact.Value("trulioo.Task") }
+
+// Format prints the type's name only.
+func (Answer) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Answer") }
+
+// LogValue is the type's name only.
+func (Answer) LogValue() slog.Value { return redact.Value("trulioo.Answer") }
+
+// Format prints the type's name only.
+func (FileRef) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.FileRef") }
+
+// LogValue is the type's name only.
+func (FileRef) LogValue() slog.Value { return redact.Value("trulioo.FileRef") }
+
+// Format prints the type's name only.
+func (WatchlistHit) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistHit") }
+
+// LogValue is the type's name only.
+func (WatchlistHit) LogValue() slog.Value { return redact.Value("trulioo.WatchlistHit") }
+
+// Format prints the type's name only.
+func (ServiceDetails) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceDetails") }
+
+// LogValue is the type's name only.
+func (ServiceDetails) LogValue() slog.Value { return redact.Value("trulioo.ServiceDetails") }
+
+// Format prints the type's name only.
+func (InputField) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.InputField") }
+
+// LogValue is the type's name only.
+func (InputField) LogValue() slog.Value { return redact.Value("trulioo.InputField") }
+
+// Format prints the type's name only.
+func (ServiceRecord) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceRecord") }
+
+// LogValue is the type's name only.
+func (ServiceRecord) LogValue() slog.Value { return redact.Value("trulioo.ServiceRecord") }
+
+// Format prints the type's name only.
+func (ServiceRule) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceRule") }
+
+// LogValue is the type's name only.
+func (ServiceRule) LogValue() slog.Value { return redact.Value("trulioo.ServiceRule") }
+
+// Format prints the type's name only.
+func (DatasourceResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.DatasourceResult") }
+
+// LogValue is the type's name only.
+func (DatasourceResult) LogValue() slog.Value { return redact.Value("trulioo.DatasourceResult") }
+
+// Format prints the type's name only.
+func (DatasourceField) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.DatasourceField") }
+
+// LogValue is the type's name only.
+func (DatasourceField) LogValue() slog.Value { return redact.Value("trulioo.DatasourceField") }
+
+// Format prints the type's name only.
+func (AppendedField) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.AppendedField") }
+
+// LogValue is the type's name only.
+func (AppendedField) LogValue() slog.Value { return redact.Value("trulioo.AppendedField") }
+
+// Format prints the type's name only.
+func (ServiceError) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceError") }
+
+// LogValue is the type's name only.
+func (ServiceError) LogValue() slog.Value { return redact.Value("trulioo.ServiceError") }
+
+// Format prints the type's name only.
+func (DatasourceError) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.DatasourceError") }
+
+// LogValue is the type's name only.
+func (DatasourceError) LogValue() slog.Value { return redact.Value("trulioo.DatasourceError") }
+
+// RedactAttr is for slog.HandlerOptions.ReplaceAttr. It replaces each value
+// that is one of this package's types with personal data or secrets, or that
+// holds one in pointers, slices, maps, interfaces or struct fields, by the
+// name of its type: needed for handlers that encode values as JSON, which
+// never redacts. Errors are left, since handlers print their text. It cannot
+// know strings and raw JSON that were taken out of such a value before.
+func RedactAttr(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindAny {
+		return a
+	}
+	held := a.Value.Any()
+	if _, isError := held.(error); isError || held == nil {
+		return a
+	}
+	search := personalSearch{seen: make(map[uintptr]bool), left: maxRedactValues}
+	if value := reflect.ValueOf(held); search.in(value, true) {
+		a.Value = redact.Value(value.Type().String())
+	}
+	return a
+}
+
+// holding is what a type says about its values.
+type holding int
+
+const (
+	holdsNothing  holding = iota // no value of the type holds anything personal
+	holdsUnknown                 // there are interfaces in the type: look at the value
+	holdsPersonal                // the type is personal, or has one in it
+)
+
+var (
+	holdings    sync.Map // reflect.Type to holding
+	thisPackage = reflect.TypeFor[Profile]().PkgPath()
+)
+
+// holdingOf looks at a type and, since only types count, also at its
+// unexported fields.
+func holdingOf(t reflect.Type) holding {
+	if known, ok := holdings.Load(t); ok {
+		return known.(holding)
+	}
+	found := walkType(t, make(map[reflect.Type]bool))
+	holdings.Store(t, found)
+	return found
+}
+
+func walkType(t reflect.Type, seen map[reflect.Type]bool) holding {
+	if seen[t] {
+		return holdsNothing
+	}
+	seen[t] = true
+	if isPersonal(t) {
+		return holdsPersonal
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		return holdsUnknown
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return walkType(t.Elem(), seen)
+	case reflect.Map:
+		return max(walkType(t.Key(), seen), walkType(t.Elem(), seen))
+	case reflect.Struct:
+		found := holdsNothing
+		for field := range t.Fields() {
+			found = max(found, walkType(field.Type, seen))
+		}
+		return found
+	}
+	return holdsNothing
+}
+
+// isPersonal reports whether t is a type of this module that redacts itself,
+// which is to say that has a Format method.
+func isPersonal(t reflect.Type) bool {
+	own := t.PkgPath() == thisPackage || strings.HasPrefix(t.PkgPath(), thisPackage+"/")
+	formatter := reflect.TypeFor[fmt.Formatter]()
+	return own && (t.Implements(formatter) || reflect.PointerTo(t).Implements(formatter))
+}
+
+// maxRedactValues bounds a search; a value with more in it is taken for personal.
+const maxRedactValues = 10_000
+
+// personalSearch looks for personal types behind interfaces. It reads no more
+// than a handler would: in unexported fields it follows no pointers.
+type personalSearch struct {
+	seen map[uintptr]bool
+	left int
+}
+
+func (s *personalSearch) in(v reflect.Value, exported bool) bool {
+	found := holdingOf(v.Type())
+	if found != holdsUnknown {
+		return found == holdsPersonal
+	}
+	if s.left--; s.left < 0 {
+		return true
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		return !v.IsNil() && s.in(v.Elem(), exported)
+	case reflect.Pointer:
+		if v.IsNil() || !exported || s.seen[v.Pointer()] {
+			return false
+		}
+		s.seen[v.Pointer()] = true
+		return s.in(v.Elem(), true)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if s.in(v.Index(i), exported) {
+				return true
+			}
+		}
+	case reflect.Map:
+		for pairs := v.MapRange(); pairs.Next(); {
+			if s.in(pairs.Key(), exported) || s.in(pairs.Value(), exported) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if s.in(v.Field(i), exported && v.Type().Field(i).IsExported()) {
+				return true
+			}
+		}
+	}
+	return false
+}
