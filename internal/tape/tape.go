@@ -154,7 +154,10 @@ func (v Value) At(step string) (Value, bool) {
 			index--
 		}
 	}
-	return Value{v.doc, found}, found != 0
+	if found == 0 {
+		return Value{}, false
+	}
+	return Value{v.doc, found}, true
 }
 
 // Repeats reports whether an object has two members of one name.
