@@ -1,0 +1,21 @@
+# make check is what CI runs.
+.PHONY: check test lint format fuzz golden
+
+check:
+	.ci/run
+
+test:
+	go test work
+
+lint:
+	.ci/run lint
+
+format:
+	gofmt -w .
+
+fuzz:
+	.ci/run fuzz
+
+# golden writes testdata/api.txt anew; see CONTRIBUTING.md.
+golden:
+	go test -run '^TestAPI$$' . -update
