@@ -1,6 +1,13 @@
 package trulioo
 
-import "context"
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/trulioo-go/trulioo/internal/transport"
+)
 
 // StepKind says what kind of work a Step is.
 type StepKind string
@@ -37,4 +44,89 @@ type Outcome struct {
 // it ends. Both are called from many goroutines at once and must be quick.
 type Observer interface {
 	Start(ctx context.Context, step Step) (context.Context, func(Outcome))
+}
+
+// observe is what the transport calls: the caller's observer, the logger, or both.
+func (c *config) observe() transport.Observe {
+	var observers []Observer
+	if c.observer != nil {
+		observers = append(observers, c.observer)
+	}
+	if c.logger != nil {
+		observers = append(observers, logObserver{c.logger})
+	}
+	if len(observers) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, s transport.Step) (context.Context, func(transport.Outcome)) {
+		step := Step{Kind: StepKind(s.Kind), Operation: s.Operation, Attempt: s.Attempt}
+		ctx, end := startAll(ctx, observers, step)
+		return ctx, func(o transport.Outcome) { end(outcome(step, o)) }
+	}
+}
+
+// startAll begins a step with each observer and ends it in the reverse order.
+func startAll(ctx context.Context, observers []Observer, step Step) (context.Context, func(Outcome)) {
+	ends := make([]func(Outcome), len(observers))
+	for i, o := range observers {
+		ctx, ends[i] = o.Start(ctx, step)
+	}
+	return ctx, func(o Outcome) {
+		for _, end := range slices.Backward(ends) {
+			end(o)
+		}
+	}
+}
+
+func outcome(step Step, o transport.Outcome) Outcome {
+	out := Outcome{StatusCode: o.StatusCode, RequestID: printableID(o.RequestID), Attempts: o.Attempts}
+	switch {
+	case o.Failure == nil:
+	case step.Operation == fetchToken:
+		out.Err = authError(o.Failure)
+	default:
+		out.Err = failure(step.Operation, o.Failure)
+	}
+	return out
+}
+
+// printableID is a request id that is fit for a log line, else "".
+func printableID(id string) string {
+	if len(id) > 128 || !headerSafe(id) {
+		return ""
+	}
+	return id
+}
+
+// logObserver writes a line for each step that ends. What it writes is an
+// allow-list: an error's text is not on it.
+type logObserver struct{ logger *slog.Logger }
+
+// Start implements Observer.
+func (l logObserver) Start(ctx context.Context, step Step) (context.Context, func(Outcome)) {
+	begun := time.Now()
+	return ctx, func(o Outcome) {
+		level := slog.LevelDebug
+		if o.Err != nil && step.Kind != StepAttempt {
+			level = slog.LevelWarn
+		}
+		attrs := make([]slog.Attr, 0, 8)
+		attrs = append(attrs, slog.String("operation", step.Operation), slog.Duration("duration", time.Since(begun)))
+		if o.StatusCode != 0 {
+			attrs = append(attrs, slog.Int("status", o.StatusCode))
+		}
+		if n := max(step.Attempt, o.Attempts); n != 0 {
+			attrs = append(attrs, slog.Int("attempt", n))
+		}
+		if o.RequestID != "" {
+			attrs = append(attrs, slog.String("request_id", o.RequestID))
+		}
+		if o.EventType != "" {
+			attrs = append(attrs, slog.String("event_type", string(o.EventType)))
+		}
+		if o.Result != "" {
+			attrs = append(attrs, slog.String("result", o.Result))
+		}
+		l.logger.LogAttrs(ctx, level, "trulioo "+string(step.Kind), attrs...)
+	}
 }

@@ -1,0 +1,326 @@
+package trulioo
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/trulioo-go/trulioo/internal/redact"
+	"github.com/trulioo-go/trulioo/internal/transport"
+)
+
+// Client asks the Export API of one account, environment and version. It is
+// safe for concurrent use; make one and keep it. Its zero value cannot be used.
+type Client struct {
+	Workflows *WorkflowsService
+	Clients   *ClientsService
+	Files     *FilesService
+
+	config    *config
+	family    *family
+	prefix    string
+	transport *transport.Transport
+}
+
+// family is what a client shares with those that With makes of it.
+type family struct {
+	base    http.RoundTripper
+	pause   *transport.Pause
+	store   TokenStore
+	limiter *rate.Limiter
+}
+
+// NewClient makes a client of credentials, or of a token source, and options.
+// It sends nothing. The error is an *ArgumentError.
+func NewClient(opts ...Option) (*Client, error) {
+	c := newConfig()
+	c.apply(opts)
+	return newClient(c)
+}
+
+// NewClientFromEnv is NewClient with what the TRULIOO_ variables say for each
+// thing that no option says; doc.go has the table. The error of missing
+// credentials names both variables.
+func NewClientFromEnv(opts ...Option) (*Client, error) {
+	c := newConfig()
+	c.apply(opts)
+	if err := c.fromEnv(); err != nil {
+		return nil, err
+	}
+	return newClient(c)
+}
+
+func newClient(c *config) (*Client, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	f := &family{
+		base:  cloneTransport(c.httpClient),
+		pause: &transport.Pause{},
+		store: c.tokenStore,
+	}
+	if f.store == nil {
+		f.store = NewMemoryTokenStore()
+	}
+	f.limiter = c.limiter()
+	return build(c, f), nil
+}
+
+// With makes a client that differs in the given options. It shares the
+// connections, the tokens, the rate limit and the pause after a 429, unless an
+// option replaces them. A change of the API version drops an inherited token URL.
+func (c *Client) With(opts ...Option) (*Client, error) {
+	child := c.config.child()
+	child.apply(opts)
+	if child.version != c.config.version && !child.has("WithTokenURL") {
+		child.tokenURL = ""
+	}
+	if child.has("WithCredentials") && !child.has("WithTokenSource") {
+		child.tokenSource = nil
+	}
+	if err := child.validate(); err != nil {
+		return nil, err
+	}
+	f := *c.family
+	if child.has("WithHTTPClient") {
+		f.base = cloneTransport(child.httpClient)
+	}
+	if child.has("WithTokenStore") {
+		f.store = child.tokenStore
+	}
+	if child.has("WithRateLimit") {
+		f.limiter = child.limiter()
+	}
+	return build(child, &f), nil
+}
+
+// ForEvent gives the client of the environment in which the event happened.
+// It is the client itself where that is its own environment.
+func (c *Client) ForEvent(ev *Event) *Client {
+	env := Live
+	if ev != nil && ev.Test {
+		env = Test
+	}
+	if ev == nil || env == c.config.environment {
+		return c
+	}
+	sibling := c.config.child()
+	sibling.environment = env
+	return build(sibling, c.family)
+}
+
+// build makes a client of a config that has been validated.
+func build(c *config, f *family) *Client {
+	client := &Client{config: c, family: f, prefix: prefix(c.baseURL, c.environment, c.version)}
+	origin, _ := url.Parse(c.baseURL) // validated
+	steps := transport.Config{
+		Base:      f.base,
+		Origin:    origin,
+		Pause:     f.pause,
+		Limiter:   f.limiter,
+		Policy:    c.policy(),
+		MaxBytes:  c.maxResponse,
+		UserAgent: c.userAgent,
+		Observe:   c.observe(),
+	}
+	steps.Token = newTokenFunc(c, f.store, transport.New(steps))
+	client.transport = transport.New(steps)
+	client.Workflows = &WorkflowsService{client}
+	client.Clients = &ClientsService{client}
+	client.Files = &FilesService{client}
+	return client
+}
+
+func (c *config) limiter() *rate.Limiter {
+	if c.perSecond == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(c.perSecond), c.burst)
+}
+
+// policy fills the zero fields of the retry policy.
+func (c *config) policy() transport.Policy {
+	var timeout time.Duration
+	if c.httpClient != nil {
+		timeout = c.httpClient.Timeout
+	}
+	return transport.Policy{
+		MaxAttempts:    cmp.Or(c.retry.MaxAttempts, 4),
+		MinWait:        cmp.Or(c.retry.MinWait, 200*time.Millisecond),
+		MaxWait:        cmp.Or(c.retry.MaxWait, 10*time.Second),
+		MaxRetryAfter:  cmp.Or(c.retry.MaxRetryAfter, time.Minute),
+		AttemptTimeout: cmp.Or(c.retry.AttemptTimeout, timeout, 30*time.Second),
+		IdleTimeout:    cmp.Or(c.retry.IdleTimeout, time.Minute),
+	}
+}
+
+// CloseIdleConnections closes the connections that are kept for later calls,
+// also those of the clients that share them.
+func (c *Client) CloseIdleConnections() {
+	(&http.Client{Transport: c.family.base}).CloseIdleConnections()
+}
+
+// GetJSON is the way out for an endpoint that the library does not know. path
+// is relative to the environment and version, such as "query/workflows", and
+// already escaped. The answer is one whole JSON value, with retries, auth and
+// the cap as for any call.
+func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	if !relative(path) {
+		return nil, &ArgumentError{Argument: "path", Reason: "must be relative, without a query, a fragment or dot segments"}
+	}
+	var raw json.RawMessage
+	err := c.call(ctx, "get JSON", c.address(route{path: path}, "", query), func(body []byte) error {
+		raw = body
+		return decodeJSON(body, new(json.RawMessage))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
+
+// relative reports whether path stays below the API's own paths.
+func relative(path string) bool {
+	u, err := url.Parse(path)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(path, "?#\\") {
+		return false
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if segment == "" || dots(segment) {
+			return false
+		}
+	}
+	return true
+}
+
+// dots reports whether a path segment would climb or stay.
+func dots(segment string) bool { return segment == "." || segment == ".." }
+
+// call makes a JSON call. decode gets the whole body, which is its to keep.
+func (c *Client) call(ctx context.Context, operation, address string, decode func([]byte) error) error {
+	if ctx == nil {
+		return &ArgumentError{Argument: "ctx", Reason: "must not be nil"}
+	}
+	resp, err := c.transport.Do(ctx, &transport.Call{Operation: operation, URL: address, Decode: decoded(decode)})
+	if err != nil {
+		return failure(operation, err)
+	}
+	return resp.Body.Close()
+}
+
+// decoded tells the transport which decoding errors another attempt may mend.
+func decoded(decode func([]byte) error) func([]byte) error {
+	return func(body []byte) error {
+		if err := decode(body); err != nil {
+			return &transport.DecodeError{Err: err, Truncated: errors.Is(err, io.ErrUnexpectedEOF)}
+		}
+		return nil
+	}
+}
+
+// Format prints the type's name only: a client holds a secret.
+func (c Client) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Client") }
+
+// LogValue is the type's name, for slog.
+func (c Client) LogValue() slog.Value { return redact.Value("trulioo.Client") }
+
+const (
+	idlePerHost = 128 // connections kept: more than the workers of any sensible export
+	pingAfter   = 15 * time.Second
+	pingWait    = 15 * time.Second
+)
+
+// cloneTransport is the caller's transport, or Go's default one, made fit for
+// many calls at once to one host.
+func cloneTransport(client *http.Client) http.RoundTripper {
+	base := http.DefaultTransport
+	if client != nil && client.Transport != nil {
+		base = client.Transport
+	}
+	t, ok := base.(*http.Transport)
+	if !ok {
+		return base
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, idlePerHost)
+	if t.MaxIdleConns > 0 {
+		t.MaxIdleConns = max(t.MaxIdleConns, 2*idlePerHost)
+	}
+	pings := http.HTTP2Config{}
+	if t.HTTP2 != nil {
+		pings = *t.HTTP2
+	}
+	if pings.SendPingTimeout == 0 {
+		pings.SendPingTimeout, pings.PingTimeout = pingAfter, pingWait
+	}
+	t.HTTP2 = &pings
+	return t
+}
+
+// fromEnv fills what no option has given.
+func (c *config) fromEnv() error {
+	for _, v := range []struct {
+		option, variable string
+		set              func(string)
+	}{
+		{"WithEnvironment", "TRULIOO_ENVIRONMENT", func(s string) { c.environment = Environment(s) }},
+		{"WithAPIVersion", "TRULIOO_API_VERSION", func(s string) { c.version = APIVersion(s) }},
+		{"WithBaseURL", "TRULIOO_BASE_URL", func(s string) { c.baseURL = s }},
+		{"WithTokenURL", "TRULIOO_TOKEN_URL", func(s string) { c.tokenURL = s }},
+	} {
+		if c.has(v.option) {
+			continue
+		}
+		value, err := envValue(v.variable)
+		if err != nil {
+			return err
+		}
+		if value != "" {
+			c.given[v.option] = v.variable
+			v.set(value)
+		}
+	}
+	if c.has("WithCredentials") || c.has("WithTokenSource") {
+		return nil
+	}
+	return c.credentialsFromEnv()
+}
+
+func (c *config) credentialsFromEnv() error {
+	id, err := envValue("TRULIOO_CLIENT_ID")
+	if err != nil {
+		return err
+	}
+	secret, err := envValue("TRULIOO_CLIENT_SECRET")
+	if err != nil {
+		return err
+	}
+	const both = "TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET"
+	if id == "" || secret == "" {
+		return &ArgumentError{Argument: both, Reason: "both must be set"}
+	}
+	c.given["WithCredentials"] = both
+	c.clientID, c.clientSecret = id, secret
+	return nil
+}
+
+// envValue reads one variable. Unset and empty are the same; white space
+// around a value is most often a newline from a file, and never meant.
+func envValue(name string) (string, error) {
+	value := os.Getenv(name)
+	if value != strings.TrimSpace(value) {
+		return "", &ArgumentError{Argument: name, Reason: "has white space around its value"}
+	}
+	return value, nil
+}

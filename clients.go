@@ -1,0 +1,129 @@
+package trulioo
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ClientsService asks about the end clients of the account: the people and
+// businesses that went through its workflows.
+type ClientsService struct{ client *Client }
+
+// ClientListOptions choose a page of end clients. The zero value of a field
+// does not filter.
+type ClientListOptions struct {
+	Limit int // rows on a page, 1 to 50; 0 is the server's default of 20, for All the largest
+	Page  int // from 0; for All the page to begin with
+
+	// After and Before bound the time of submission. They are sent as whole
+	// seconds, After rounded down and Before up, so that nothing is cut off.
+	// Whether the bounds are inclusive, and whether the time is that of creation
+	// or of the last change, the vendor does not say.
+	After, Before time.Time
+
+	Statuses []Status // any of these
+	FlowID   string   // only those who have been through this workflow
+}
+
+// List gets one page of the end clients. opts may be nil.
+//
+// Operation: GET query/clients
+func (s *ClientsService) List(ctx context.Context, opts *ClientListOptions) (*Page[EndClient], error) {
+	o := deref(opts)
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return listPage[EndClient](ctx, s.client, routes.clients, o.query())
+}
+
+// All iterates over the end clients, page after page, one page ahead of the
+// caller. An error ends it. The vendor's pages are cut from a list that moves:
+// a row can be missed or come twice where clients are added, removed or changed
+// meanwhile. Export does not miss any.
+func (s *ClientsService) All(ctx context.Context, opts *ClientListOptions) iter.Seq2[*EndClient, error] {
+	o := deref(opts)
+	o.Limit = cmp.Or(o.Limit, maxLimit)
+	o.Statuses = slices.Clone(o.Statuses)
+	return all[EndClient](ctx, routes.clients.operation, o.Page, func(ctx context.Context, number int) (*Page[EndClient], error) {
+		page := o
+		page.Page = number
+		return s.List(ctx, &page)
+	})
+}
+
+// GetOptions say how much of a profile is wanted.
+type GetOptions struct {
+	// FullServiceDetails asks for the vendor's whole transaction records, which
+	// ServiceResult.Details and Profile.WatchlistHits need. They make an answer
+	// many times larger.
+	FullServiceDetails bool
+}
+
+// Get gets one end client's profile: everything submitted, over all workflows.
+// clientID is EndClient.ID, which is also a webhook event's ClientID. opts may
+// be nil. A client that does not exist is ErrNotFound.
+//
+// Operation: GET query/client/{clientId}
+func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOptions) (*Profile, error) {
+	if clientID == "" || dots(clientID) {
+		return nil, &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
+	}
+	var query url.Values
+	if deref(opts).FullServiceDetails {
+		query = url.Values{"includeFullServiceDetails": {"true"}}
+	}
+	var profile *Profile
+	err := s.client.call(ctx, routes.client.operation, s.client.address(routes.client, clientID, query), func(body []byte) error {
+		profile = &Profile{}
+		return profile.decode(body)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return profile, nil
+}
+
+func (o *ClientListOptions) check() error {
+	if err := checkPaging("ClientListOptions", o.Limit, o.Page); err != nil {
+		return err
+	}
+	refuse := func(field, reason string) error {
+		return &ArgumentError{Argument: "ClientListOptions." + field, Reason: reason}
+	}
+	switch {
+	case !o.After.IsZero() && o.After.Unix() < 0:
+		return refuse("After", "must not be before 1970")
+	case !o.Before.IsZero() && o.Before.Unix() < 0:
+		return refuse("Before", "must not be before 1970")
+	case !o.After.IsZero() && !o.Before.IsZero() && !o.Before.After(o.After):
+		return refuse("Before", "must be after After")
+	}
+	for _, status := range o.Statuses {
+		if status == "" || strings.Contains(string(status), ",") {
+			return refuse("Statuses", "must not hold an empty status or a comma")
+		}
+	}
+	return nil
+}
+
+func (o *ClientListOptions) query() url.Values {
+	query := pagingQuery(o.Limit, o.Page)
+	if !o.After.IsZero() {
+		query.Set("after", timeParam(o.After))
+	}
+	if !o.Before.IsZero() {
+		query.Set("before", timeParam(o.Before.Add(time.Second-time.Nanosecond)))
+	}
+	if len(o.Statuses) > 0 {
+		query.Set("statuses", statusesParam(o.Statuses))
+	}
+	if o.FlowID != "" {
+		query.Set("flowId", o.FlowID)
+	}
+	return query
+}

@@ -1,0 +1,60 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+const (
+	maxErrorBody = 64 << 10 // of an answer that is no success
+	maxTrust     = 1 << 20  // of a Content-Length, before the bytes are there
+)
+
+// ErrTooLarge means that the decoded body is over the cap.
+var ErrTooLarge = errors.New("the answer is over the cap")
+
+// DecodeError is what a call's Decode returned: the body was read whole.
+type DecodeError struct {
+	Err       error
+	Truncated bool // the JSON ends too early, so another attempt may get all of it
+}
+
+func (e *DecodeError) Error() string { return "answer not understood" }
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// read takes the body whole, at most limit bytes of it. A larger one is an
+// error rather than cut: io.LimitReader alone would truncate in silence.
+func read(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
+		return nil, ErrTooLarge
+	}
+	if resp.ContentLength > 0 && resp.ContentLength <= maxTrust {
+		b := make([]byte, resp.ContentLength)
+		_, err := io.ReadFull(resp.Body, b)
+		return b, err
+	}
+	var buffer bytes.Buffer
+	if _, err := buffer.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+		return nil, err
+	}
+	if int64(buffer.Len()) > limit {
+		return nil, ErrTooLarge
+	}
+	return buffer.Bytes(), nil
+}
+
+// discard reads the little that is left, so that the connection can be used
+// again, and closes.
+func discard(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, maxErrorBody)
+	_ = body.Close()
+}
+
+// prefix takes the start of an error's body and closes it.
+func prefix(body io.ReadCloser) []byte {
+	b, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+	discard(body)
+	return b
+}

@@ -1,0 +1,51 @@
+package transport
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const maxRedirects = 5
+
+// withinOrigin follows a redirect of a JSON call only to the API itself:
+// profiles are not taken from strangers. What is refused comes back as the
+// redirect's own answer, a 3xx.
+func (t *Transport) withinOrigin(req *http.Request, via []*http.Request) error {
+	if !SameOrigin(t.config.Origin, req.URL) {
+		return http.ErrUseLastResponse
+	}
+	return notDownwards(req, via)
+}
+
+// notDownwards follows a redirect of a file to any host, as the API may hand
+// out an object store's address, but never from https to anything less.
+func notDownwards(req *http.Request, via []*http.Request) error {
+	// net/http sets it from the address before, which may hold a file key.
+	req.Header.Del("Referer")
+	if len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// never keeps secrets where they were sent: a 307 would repeat the POST.
+func never(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// SameOrigin reports whether scheme, host and port are equal.
+func SameOrigin(a, b *url.URL) bool {
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if strings.EqualFold(u.Scheme, "https") {
+		return "443"
+	}
+	return "80"
+}

@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Pause is the time until which nobody of a family of clients sends, since the
+// API has answered one of them with 429.
+type Pause struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend lets the pause last until t, if it does not last longer already.
+func (p *Pause) extend(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.After(p.until) {
+		p.until = t
+	}
+}
+
+// left is how much of the pause remains.
+func (p *Pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.until)
+}
+
+// throttled means that the wait would outlast the caller's deadline, so that it
+// was not begun.
+type throttled struct {
+	wait  time.Duration
+	local bool // WithRateLimit's own limit, not the API's 429
+}
+
+func (e *throttled) Error() string { return "the wait would outlast the deadline" }
+
+// throttle waits for the end of a 429 pause and for the rate limit.
+type throttle struct {
+	next    http.RoundTripper
+	pause   *Pause
+	limiter *rate.Limiter
+	observe Observe
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *throttle) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := t.wait(req.Context()); err != nil {
+		return nil, err
+	}
+	return t.next.RoundTrip(req)
+}
+
+func (t *throttle) wait(ctx context.Context) error {
+	for {
+		left := t.pause.left()
+		if left <= 0 {
+			break
+		}
+		// All that waited would otherwise go at the same instant.
+		if err := t.sleep(ctx, left+rand.N(left/10+1), false); err != nil { //nolint:gosec // jitter, no secret
+			return err
+		}
+	}
+	if t.limiter == nil {
+		return nil
+	}
+	reservation := t.limiter.Reserve()
+	if delay := reservation.Delay(); delay > 0 {
+		if err := t.sleep(ctx, delay, true); err != nil {
+			reservation.Cancel()
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *throttle) sleep(ctx context.Context, d time.Duration, local bool) error {
+	if outlasts(ctx, d) {
+		return &throttled{wait: d, local: local}
+	}
+	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
+	defer end(Outcome{})
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// outlasts reports whether a wait of d cannot end before the deadline.
+func outlasts(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= d
+}

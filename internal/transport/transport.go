@@ -1,0 +1,93 @@
+// Package transport carries one call to the API and its answer back: retry,
+// then auth, then throttle, then send, then the reading and decoding of the
+// body, one small file a step. No step knows the one above it, and none knows
+// what a profile is.
+package transport
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Config is what a Transport is built from. All of it is valid: the root
+// package has checked it.
+type Config struct {
+	Base      http.RoundTripper // the caller's or our own; shared by all clients of a family
+	Origin    *url.URL          // the only scheme, host and port that get the bearer
+	Token     TokenFunc         // nil where no bearer is sent: the token endpoint
+	Pause     *Pause            // shared by all clients of a family
+	Limiter   *rate.Limiter     // nil is no limit
+	Policy    Policy
+	MaxBytes  int64 // cap on a decoded JSON answer
+	UserAgent string
+	Observe   Observe // nil is nobody
+}
+
+// Policy is the root package's RetryPolicy with no field left at zero.
+type Policy struct {
+	MaxAttempts    int
+	MinWait        time.Duration
+	MaxWait        time.Duration
+	MaxRetryAfter  time.Duration
+	AttemptTimeout time.Duration
+	IdleTimeout    time.Duration
+}
+
+// Step and Outcome mirror the root package's, without its types.
+type (
+	Step struct {
+		Kind, Operation string
+		Attempt         int
+	}
+	Outcome struct {
+		StatusCode int
+		RequestID  string
+		Attempts   int
+		Failure    *Failure
+	}
+	// Observe begins a step and returns what ends it.
+	Observe func(context.Context, Step) (context.Context, func(Outcome))
+)
+
+// The kinds of steps that this package reports.
+const (
+	KindCall     = "call"
+	KindAttempt  = "attempt"
+	KindToken    = "token"
+	KindThrottle = "throttle"
+)
+
+// Transport sends calls. It is safe for concurrent use.
+type Transport struct {
+	config Config
+	json   *http.Client // a timeout for each attempt, redirects within the origin
+	stream *http.Client // no timeout but on silence, redirects anywhere but down to plain http
+	post   *http.Client // token requests: no redirects at all
+}
+
+// New builds the chain of steps once for each kind of call.
+func New(c Config) *Transport {
+	t := &Transport{config: c}
+	timed := &send{base: c.Base, timeout: c.Policy.AttemptTimeout}
+	silent := &send{base: c.Base, idle: c.Policy.IdleTimeout}
+	t.json = &http.Client{Transport: t.chain(timed), CheckRedirect: t.withinOrigin}
+	t.stream = &http.Client{Transport: t.chain(silent), CheckRedirect: notDownwards}
+	t.post = &http.Client{Transport: timed, CheckRedirect: never}
+	return t
+}
+
+func (t *Transport) chain(s *send) http.RoundTripper {
+	throttled := &throttle{next: s, pause: t.config.Pause, limiter: t.config.Limiter, observe: t.config.Observe}
+	return &auth{next: throttled, foreign: s, origin: t.config.Origin, token: t.config.Token}
+}
+
+func (o Observe) start(ctx context.Context, s Step) (context.Context, func(Outcome)) {
+	if o == nil {
+		return ctx, func(Outcome) {}
+	}
+	return o(ctx, s)
+}

@@ -1,0 +1,95 @@
+package trulioo
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Environment says which of an account's two halves is asked.
+type Environment string
+
+// The environments. The vendor's page: prefix the paths with /test for the
+// test version.
+const (
+	Live Environment = "live"
+	Test Environment = "test"
+)
+
+// APIVersion says which generation of paths and of token exchange is used.
+type APIVersion string
+
+// The versions. The vendor deprecates V1; it differs in the token exchange and
+// in the paths, not in the answers.
+const (
+	V1 APIVersion = "v1"
+	V2 APIVersion = "v2"
+)
+
+// The addresses that are used unless WithBaseURL and WithTokenURL say
+// otherwise. Running integrations also use AlternativeBaseURL. The v1 token
+// endpoint is below the base URL.
+const (
+	DefaultBaseURL     = "https://api.workflow.prod.trulioo.com/export"
+	AlternativeBaseURL = "https://api.trulioo.com/wfs/export"
+	DefaultTokenURL    = "https://auth-api.trulioo.com/connect/token" //nolint:gosec // an address
+)
+
+// tokenPathV1 is where v1 tokens are had, below the base URL.
+const tokenPathV1 = "oauth/accessToken"
+
+// route is an operation of the API: its name in errors and logs, and its path
+// below the version.
+type route struct {
+	operation string
+	path      string
+}
+
+// routes is the whole API. All of it is GET.
+var routes = struct{ workflows, clients, client, file route }{
+	// The last word of this path is a guess: the vendor's page shows the
+	// parameters and the answer but not the path.
+	workflows: route{"list workflows", "query/workflows"},
+	clients:   route{"list clients", "query/clients"},
+	client:    route{"get client", "query/client/{clientId}"},
+	file:      route{"download file", "query/file"},
+}
+
+// prefix is what stands before a route's path.
+func prefix(base string, env Environment, version APIVersion) string {
+	p := strings.TrimRight(base, "/")
+	if env == Test {
+		p += "/test"
+	}
+	return p + "/" + string(version) + "/"
+}
+
+// address builds a call's URL. id fills {clientId}, as one segment.
+func (c *Client) address(r route, id string, query url.Values) string {
+	path := r.path
+	if id != "" {
+		path = strings.Replace(path, "{clientId}", url.PathEscape(id), 1)
+	}
+	if len(query) == 0 {
+		return c.prefix + path
+	}
+	return c.prefix + path + "?" + query.Encode()
+}
+
+// The guesses about parameters stand here, each in one function.
+
+// timeParam writes a bound as UNIX seconds. Seconds rather than milliseconds
+// is a guess: the vendor's page says "UNIX timestamp", and its sample answers
+// hold seconds.
+func timeParam(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// statusesParam joins several statuses with commas, which is a guess: the
+// vendor's page has a plural name and a string.
+func statusesParam(statuses []Status) string {
+	words := make([]string, len(statuses))
+	for i, s := range statuses {
+		words[i] = string(s)
+	}
+	return strings.Join(words, ",")
+}
