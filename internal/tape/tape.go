@@ -93,8 +93,13 @@ type Value struct {
 	at  int32
 }
 
-// Kind says what the value is.
-func (v Value) Kind() Kind { return v.doc.nodes[v.at].kind }
+// Kind says what the value is; 0 for the Value that At did not find.
+func (v Value) Kind() Kind {
+	if v.doc == nil {
+		return 0
+	}
+	return v.doc.nodes[v.at].kind
+}
 
 // Raw is the value's text, a part of the document's bytes.
 func (v Value) Raw() []byte {
