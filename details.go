@@ -34,8 +34,8 @@ type ServiceDetails struct {
 	// Record is what was found.
 	Record ServiceRecord `json:"Record"`
 
-	// Raw is the record as the server sent it. It shares its memory with
-	// Profile.Raw: do not change it in place.
+	// Raw is the record as the server sent it, out of any string that it was
+	// packed in. It shares its memory with ServiceResult.FullServiceDetails.
 	Raw json.RawMessage `json:"-"`
 }
 

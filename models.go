@@ -129,7 +129,6 @@ type ServiceResult struct {
 	// TransactionInfo identifies the vendor's transaction.
 	TransactionInfo TransactionInfo `json:"transactionInfo"`
 	// FullServiceDetails is the vendor's record, undecoded; Details decodes it.
-	// It shares its memory with Profile.Raw: do not change it in place.
 	FullServiceDetails json.RawMessage `json:"fullServiceDetails,omitempty"`
 	// SecondaryMatch is the outcome of the second check of the same step, such
 	// as the fallback of an identity verification; nil where there was none.
