@@ -47,21 +47,21 @@ type ServiceType string
 
 // The service types seen in callbacks.
 const (
-	ServiceEIDV                     ServiceType = "TRULIOO_EIDV"
-	ServiceDocV                     ServiceType = "TRULIOO_DOCV"
-	ServiceKYBSearch                ServiceType = "TRULIOO_KYB_SEARCH"
-	ServiceKYBVerify                ServiceType = "TRULIOO_KYB_VERIFY"
-	ServiceKYBInsights              ServiceType = "TRULIOO_KYB_INSIGHTS"
-	ServiceKYBComplete              ServiceType = "TRULIOO_KYB_COMPLETE"
-	ServiceKYBSubmitter             ServiceType = "TRULIOO_KYB_SUBMITTER"
-	ServiceUtilityID                ServiceType = "TRULIOO_UTILITY_ID"
-	ServicePersonWL                 ServiceType = "TRULIOO_PERSON_WL"
-	ServiceBusinessWL               ServiceType = "TRULIOO_BUSINESS_WL"
-	ServiceElectronicID             ServiceType = "TRULIOO_ELECTRONIC_ID"
-	ServiceSharedSigningServiceType             = "SHARED_SIGNING"
-	ServiceTwilio                   ServiceType = "TWILIO"
-	ServiceAccept                   ServiceType = "ACCEPT"
-	ServiceReject                   ServiceType = "REJECT"
+	ServiceEIDV          ServiceType = "TRULIOO_EIDV"
+	ServiceDocV          ServiceType = "TRULIOO_DOCV"
+	ServiceKYBSearch     ServiceType = "TRULIOO_KYB_SEARCH"
+	ServiceKYBVerify     ServiceType = "TRULIOO_KYB_VERIFY"
+	ServiceKYBInsights   ServiceType = "TRULIOO_KYB_INSIGHTS"
+	ServiceKYBComplete   ServiceType = "TRULIOO_KYB_COMPLETE"
+	ServiceKYBSubmitter  ServiceType = "TRULIOO_KYB_SUBMITTER"
+	ServiceUtilityID     ServiceType = "TRULIOO_UTILITY_ID"
+	ServicePersonWL      ServiceType = "TRULIOO_PERSON_WL"
+	ServiceBusinessWL    ServiceType = "TRULIOO_BUSINESS_WL"
+	ServiceElectronicID  ServiceType = "TRULIOO_ELECTRONIC_ID"
+	ServiceSharedSigning ServiceType = "SHARED_SIGNING"
+	ServiceTwilio        ServiceType = "TWILIO"
+	ServiceAccept        ServiceType = "ACCEPT"
+	ServiceReject        ServiceType = "REJECT"
 )
 
 var eventTypes = newOpenSet(EventFlowStart, EventStepInit, EventStepSubmit, EventServiceInit,
