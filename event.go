@@ -150,7 +150,7 @@ func newEvent(doc *tape.Doc, raw []byte) *Event {
 		case "userId":
 			e.UserID = v.Text()
 		case "serviceType":
-			e.ServiceType = serviceTypes.canonical(v.Text())
+			e.ServiceType = serviceTypes.read(v)
 		case "test":
 			e.Test = v.Kind() == tape.True || strings.EqualFold(v.Text(), "true")
 		case "retry":
@@ -169,7 +169,7 @@ func (e *Event) readInner(event tape.Value) {
 	for name, v := range event.Members() {
 		switch string(name) {
 		case "type":
-			e.Type = eventTypes.canonical(v.Text())
+			e.Type = eventTypes.read(v)
 		case "ts":
 			_ = e.Time.UnmarshalJSON(v.Raw()) // never fails
 		case "user":
@@ -178,10 +178,29 @@ func (e *Event) readInner(event tape.Value) {
 	}
 }
 
+// read is canonical, and free for a value in the constant's own spelling.
+func (set openSet[T]) read(v tape.Value) T {
+	if known, ok := set[string(v.Bytes())]; ok {
+		return known
+	}
+	return set.canonical(v.Text())
+}
+
+// readServiceData decodes all but the vendor's record, which is most of it and
+// stays undecoded in a ServiceResult.
 func readServiceData(v tape.Value) *ServiceResult {
-	result := new(ServiceResult)
-	if v.Kind() != tape.Object || tidy.Unmarshal(v.Raw(), result) != nil {
+	const record = "fullServiceDetails"
+	raw, result := v.Raw(), new(ServiceResult)
+	details, _ := v.At(record)
+	split := details.Kind() == tape.Object
+	if split {
+		raw = v.AppendWithout(make([]byte, 0, len(raw)-len(details.Raw())), record)
+	}
+	if v.Kind() != tape.Object || tidy.Unmarshal(raw, result) != nil {
 		return nil
+	}
+	if split {
+		result.FullServiceDetails = details.Raw()
 	}
 	return result
 }
@@ -215,7 +234,9 @@ func eventKey(doc *tape.Doc) string {
 	if cap(*buf) <= 64<<10 {
 		canonicalBuffers.Put(buf)
 	}
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 var canonicalBuffers = sync.Pool{New: func() any { return new([]byte) }}

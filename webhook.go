@@ -42,9 +42,9 @@ type WebhookHandler struct{ r *receiver }
 // fn's context has a deadline; see WithHandlerTimeout. It outlives the
 // request: a sender that hangs up does not cut the work short. When fn returns
 // nil the event is done and not run again for a later delivery; when it
-// returns an error the next delivery runs it. An fn that ignores the deadline
-// is not waited for: half a second later the answer is 503, and the event
-// stays in hand until fn returns, so that a second delivery cannot run beside it.
+// returns an error the next delivery runs it. The answer waits for fn. One that
+// ignores its deadline keeps the event in hand until it returns: the vendor
+// has hung up by then and sends again, and gets a 503 in place of a second run.
 func NewWebhookHandler(fn func(context.Context, *Event) error, opts ...WebhookOption) (*WebhookHandler, error) {
 	return newWebhookHandler(fn, newWebhookConfig(opts))
 }
@@ -85,7 +85,7 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(v.status)
 	_, _ = w.Write(v.body())
-	end(v)
+	h.r.finish(ctx, v, end)
 }
 
 // Handle receives one callback whose body was read elsewhere, such as in an AWS
@@ -96,7 +96,7 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *WebhookHandler) Handle(ctx context.Context, header http.Header, body []byte) (status int, answer []byte) {
 	ctx, end := h.r.begin(ctx)
 	v := h.r.message(ctx, header, body)
-	end(v)
+	h.r.finish(ctx, v, end)
 	return v.status, bytes.Clone(v.body())
 }
 
@@ -131,32 +131,38 @@ func VerifySignature(body []byte, signature string, secrets ...string) error {
 // signer keeps the states of HMAC under one secret: making one costs more than using it.
 type signer struct{ states sync.Pool }
 
-func newSigner(secret string) *signer {
-	key := []byte(secret)
-	return &signer{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+type signerState struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
 }
 
-func (s *signer) appendSum(dst, body []byte) []byte {
-	mac := s.states.Get().(hash.Hash)
-	defer s.states.Put(mac)
-	mac.Reset()
-	_, _ = mac.Write(body)
-	return mac.Sum(dst)
+func newSigner(secret string) *signer {
+	key := []byte(secret)
+	return &signer{sync.Pool{New: func() any { return &signerState{mac: hmac.New(sha256.New, key)} }}}
+}
+
+// compare gives 1 where sum is the body's, else 0.
+func (s *signer) compare(body []byte, sum *[sha256.Size]byte) int {
+	state := s.states.Get().(*signerState)
+	defer s.states.Put(state)
+	state.mac.Reset()
+	_, _ = state.mac.Write(body)
+	return subtle.ConstantTimeCompare(state.mac.Sum(state.sum[:0]), sum[:])
 }
 
 // signed tries every secret, in the same time whichever it is.
 func signed(signers []*signer, body []byte, signature string) bool {
-	if len(signature) != hex.EncodedLen(sha256.Size) {
+	var text [2 * sha256.Size]byte
+	var sum [sha256.Size]byte
+	if len(signature) != copy(text[:], signature) {
 		return false
 	}
-	given, err := hex.DecodeString(signature)
-	if err != nil {
+	if n, err := hex.Decode(sum[:], text[:len(signature)]); err != nil || n != len(sum) {
 		return false
 	}
 	good := 0
-	sum := make([]byte, 0, sha256.Size)
 	for _, s := range signers {
-		good |= subtle.ConstantTimeCompare(s.appendSum(sum, body), given)
+		good |= s.compare(body, &sum)
 	}
 	return good == 1
 }
@@ -173,14 +179,17 @@ func (r *receiver) request(ctx context.Context, w http.ResponseWriter, req *http
 		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
 	}
 	body, err := readBody(http.MaxBytesReader(w, req.Body, r.maxBody), req.ContentLength)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
-	case err != nil:
-		return refused(http.StatusBadRequest, &ArgumentError{"body", "cut off"})
+	if err != nil {
+		return unread(err)
 	}
 	return r.receive(ctx, req.Header[signatureHeader], body)
+}
+
+func unread(err error) verdict {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
+	}
+	return refused(http.StatusBadRequest, &ArgumentError{"body", "cut off"})
 }
 
 // readBody reads it all. A length that is only claimed does not get its memory at once.
@@ -251,7 +260,7 @@ func (r *receiver) receive(ctx context.Context, signatures []string, body []byte
 		doc.Free()
 		return refused(http.StatusUnauthorized, ErrWebhookToken)
 	}
-	if kind, ok := root.At("type"); ok && strings.EqualFold(kind.Text(), "url_verification") {
+	if kind, _ := root.At("type"); bytes.EqualFold(kind.Bytes(), []byte("url_verification")) {
 		defer doc.Free()
 		return handshake(root)
 	}
@@ -269,7 +278,7 @@ func (r *receiver) bearsToken(root tape.Value) bool {
 	if v.Kind() != tape.String {
 		return false
 	}
-	given, good := sha256.Sum256([]byte(v.Text())), 0
+	given, good := sha256.Sum256(v.Bytes()), 0
 	for _, token := range r.tokens {
 		good |= subtle.ConstantTimeCompare(token[:], given[:])
 	}

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,9 +19,6 @@ const (
 	// leaseMargin is how long after the deadline another process may take an
 	// event for lost. In this process an event in hand is never run again.
 	leaseMargin = 30 * time.Second
-	// overrun is how long an answer waits for a function past its deadline: the
-	// time to see that its context ended, and still within the vendor's 10 s.
-	overrun = 500 * time.Millisecond
 )
 
 var jsonContent = []string{"application/json"}
@@ -99,16 +95,20 @@ func (v verdict) body() []byte {
 	return answers[v.status]
 }
 
-// begin tells the observers of a request, and end of its outcome.
-func (r *receiver) begin(ctx context.Context) (context.Context, func(verdict)) {
+// begin tells the observers of a request.
+func (r *receiver) begin(ctx context.Context) (context.Context, func(Outcome)) {
 	if len(r.observers) == 0 {
-		return ctx, func(v verdict) { r.report(ctx, v.err) }
+		return ctx, nil
 	}
-	ctx, end := startAll(ctx, r.observers, Step{Kind: StepWebhook, Operation: "receive webhook"})
-	return ctx, func(v verdict) {
+	return startAll(ctx, r.observers, Step{Kind: StepWebhook, Operation: "receive webhook"})
+}
+
+// finish tells the observers and the error hook of its outcome.
+func (r *receiver) finish(ctx context.Context, v verdict, end func(Outcome)) {
+	if end != nil {
 		end(Outcome{StatusCode: v.status, EventType: v.eventType, Result: v.result, Err: v.err})
-		r.report(ctx, v.err)
 	}
+	r.report(ctx, v.err)
 }
 
 // report calls the error hook, whose own panic must not cost an event.
@@ -157,115 +157,64 @@ func (r *receiver) shutdown(ctx context.Context) error {
 	}
 }
 
-// dispatch hands an event over and waits for the outcome, though not for ever.
+// dispatch hands an event over: it reserves the event, runs the function, and
+// commits or releases it. A Deduper that fails does not keep it from running.
 func (r *receiver) dispatch(ctx context.Context, ev *Event) verdict {
 	if reason := r.take(ev.key); reason != "" {
 		return verdict{status: http.StatusServiceUnavailable, result: reason, eventType: ev.Type}
 	}
+	defer r.letGo(ev.key)
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	d := &delivery{r: r, ctx: ctx, ev: ev, outcome: make(chan verdict), gone: make(chan struct{})}
-	defer close(d.gone)
-	go d.run(limited)
-	select {
-	case v := <-d.outcome:
-		return v
-	case <-limited.Done():
-	}
-	late := time.NewTimer(overrun)
-	defer late.Stop()
-	select {
-	case v := <-d.outcome:
-		return v
-	case <-late.C:
-	}
-	if d.succeeded.Load() { // and the Deduper is slow to hear of it
-		return d.verdict(http.StatusOK, "handled", nil)
-	}
-	return d.verdict(http.StatusServiceUnavailable, "timed out", &WebhookError{Step: "run", err: context.Cause(limited)})
-}
-
-// delivery is one event on its way through the Deduper and the function.
-type delivery struct {
-	r         *receiver
-	ctx       context.Context // of the request, without the deadline
-	ev        *Event
-	outcome   chan verdict
-	gone      chan struct{} // closed when nobody waits for the outcome
-	succeeded atomic.Bool
-}
-
-func (d *delivery) verdict(status int, result string, err error) verdict {
-	return verdict{status: status, result: result, eventType: d.ev.Type, err: err}
-}
-
-// run reserves the event, runs the function, and commits or releases it. A
-// Deduper that fails does not keep the event from running.
-func (d *delivery) run(ctx context.Context) {
-	v := d.verdict(http.StatusInternalServerError, "failed", webhookError("run", errGoexit))
-	defer func() {
-		d.r.letGo(d.ev.key)
-		select {
-		case d.outcome <- v:
-		case <-d.gone:
-			d.r.report(d.ctx, v.err)
-		}
-	}()
-	claim, state, err := d.reserve(ctx)
+	claim, state, err := r.reserve(limited, ev.key)
 	switch {
 	case err != nil:
-		d.r.report(d.ctx, webhookError("reserve", err))
+		r.report(ctx, webhookError("reserve", err))
 	case state == DedupDone:
-		v = d.verdict(http.StatusOK, "duplicate", nil)
-		return
+		return verdict{status: http.StatusOK, result: "duplicate", eventType: ev.Type}
 	case state == DedupInFlight:
-		v = d.verdict(http.StatusServiceUnavailable, "in flight", nil)
-		return
+		return verdict{status: http.StatusServiceUnavailable, result: "in flight", eventType: ev.Type}
 	}
-	err = errGoexit
-	defer func() {
-		d.settle(claim, err)
-		v = d.judge(err)
-	}()
-	err = guarded(func() error { return d.r.fn(ctx, d.ev) })
-	d.succeeded.Store(err == nil)
+	err = errGoexit // what ends fn without a return
+	defer func() { r.settle(ctx, ev.key, claim, err) }()
+	err = guarded(func() error { return r.fn(limited, ev) })
+	return judge(ev, err)
 }
 
-func (d *delivery) judge(err error) verdict {
-	failure := webhookError("run", err)
-	switch {
-	case failure == nil:
-		return d.verdict(http.StatusOK, "handled", nil)
-	case failure.PanicType != "":
-		return d.verdict(http.StatusInternalServerError, "panicked", failure)
+func judge(ev *Event, err error) verdict {
+	v := verdict{status: http.StatusOK, result: "handled", eventType: ev.Type}
+	if failure := webhookError("run", err); failure != nil {
+		v.status, v.result, v.err = http.StatusInternalServerError, "failed", failure
+		if failure.PanicType != "" {
+			v.result = "panicked"
+		}
 	}
-	return d.verdict(http.StatusInternalServerError, "failed", failure)
+	return v
 }
 
-func (d *delivery) reserve(ctx context.Context) (claim string, state DedupState, err error) {
-	ctx, cancel := d.r.dedupeContext(ctx)
+func (r *receiver) reserve(ctx context.Context, key string) (claim string, state DedupState, err error) {
+	ctx, cancel := r.dedupeContext(ctx)
 	defer cancel()
 	err = guarded(func() (err error) {
-		claim, state, err = d.r.deduper.Reserve(ctx, d.ev.key, d.r.timeout+leaseMargin)
+		claim, state, err = r.deduper.Reserve(ctx, key, r.timeout+leaseMargin)
 		return err
 	})
 	return claim, state, err
 }
 
-// settle commits or releases a claim. It is not cut short by the deadline.
-func (d *delivery) settle(claim string, failed error) {
+// settle commits or releases a claim. The caller's end does not cut it short.
+func (r *receiver) settle(ctx context.Context, key, claim string, failed error) {
 	if claim == "" {
 		return
 	}
-	ctx, cancel := d.r.dedupeContext(context.WithoutCancel(d.ctx))
+	limited, cancel := r.dedupeContext(context.WithoutCancel(ctx))
 	defer cancel()
-	step, call := "commit", d.r.deduper.Commit
+	step, call := "commit", r.deduper.Commit
 	if failed != nil {
-		step, call = "release", d.r.deduper.Release
+		step, call = "release", r.deduper.Release
 	}
-	err := guarded(func() error { return call(ctx, d.ev.key, claim) })
-	if err != nil {
-		d.r.report(d.ctx, webhookError(step, err))
+	if err := guarded(func() error { return call(limited, key, claim) }); err != nil {
+		r.report(ctx, webhookError(step, err))
 	}
 }
 

@@ -108,17 +108,23 @@ func (v Value) Raw() []byte {
 }
 
 // Text is a string's contents, a number's digits, and else "".
-func (v Value) Text() string {
+func (v Value) Text() string { return string(v.Bytes()) }
+
+// Bytes is Text, as a part of the document's bytes where that is possible.
+func (v Value) Bytes() []byte {
+	if v.doc == nil {
+		return nil
+	}
 	n := &v.doc.nodes[v.at]
 	switch {
 	case n.kind == Number:
-		return string(v.Raw())
+		return v.Raw()
 	case n.kind != String:
-		return ""
+		return nil
 	case n.plain:
-		return string(v.doc.src[n.start+1 : n.end-1])
+		return v.doc.src[n.start+1 : n.end-1]
 	}
-	return string(unescape(nil, v.doc.src[n.start+1:n.end-1]))
+	return unescape(nil, v.doc.src[n.start+1:n.end-1])
 }
 
 // Members gives an object's members in the order of the text, names decoded.
