@@ -188,8 +188,9 @@ func unpack(raw json.RawMessage) json.RawMessage {
 		if len(raw) == 0 || raw[0] != '"' {
 			break
 		}
-		inner := []byte(strings.TrimSpace(tidy.Text(raw)))
-		if len(inner) > 0 && !json.Valid(inner) {
+		text := tidy.Text(raw)
+		inner := []byte(strings.TrimSpace(text))
+		if text == "" && string(raw) != `""` || len(inner) > 0 && !json.Valid(inner) {
 			break
 		}
 		raw = inner
@@ -204,7 +205,7 @@ func isEmpty(raw json.RawMessage) bool {
 		return true
 	}
 	container := raw[0] == '{' || raw[0] == '['
-	return container && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+	return container && len(raw) > 1 && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 // atDetails puts the place of a *DecodeError below fullServiceDetails.

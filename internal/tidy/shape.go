@@ -72,7 +72,7 @@ func fitting(raw []byte, t reflect.Type) []byte {
 }
 
 // Text is a JSON string's content, the literal of a number or boolean, and ""
-// for anything else.
+// for anything else, bytes that are no JSON included.
 func Text(raw []byte) string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
@@ -80,8 +80,8 @@ func Text(raw []byte) string {
 	}
 	switch raw[0] {
 	case '"':
-		if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-			return string(inner)
+		if last := len(raw) - 1; last > 0 && raw[last] == '"' && isPlain(raw[1:last]) {
+			return string(raw[1:last])
 		}
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
@@ -92,6 +92,11 @@ func Text(raw []byte) string {
 		return ""
 	}
 	return string(raw)
+}
+
+// isPlain reports whether what is between a string's quotes is its content.
+func isPlain(inner []byte) bool {
+	return bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner)
 }
 
 func shapeString(raw []byte) []byte {
