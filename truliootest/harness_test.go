@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,4 +114,11 @@ func content(t *testing.T, srv *truliootest.Server, key string) []byte {
 	body, err := io.ReadAll(srv.FileContent(key))
 	require.NoError(t, err)
 	return body
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
 }
