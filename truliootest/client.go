@@ -1,0 +1,45 @@
+package truliootest
+
+import (
+	"fmt"
+
+	"github.com/trulioo-go/trulioo"
+)
+
+// Options are what trulioo.NewClient needs to reach the live account with API
+// version 2: credentials, both URLs and an HTTP client. Options that come after
+// them win.
+func (s *Server) Options() []trulioo.Option {
+	return append(s.shared(), trulioo.WithTokenURL(s.TokenURL))
+}
+
+// OptionsV1 are Options for API version 1, whose token endpoint lies below the
+// base URL.
+func (s *Server) OptionsV1() []trulioo.Option {
+	return append(s.shared(), trulioo.WithAPIVersion(trulioo.V1))
+}
+
+func (s *Server) shared() []trulioo.Option {
+	return []trulioo.Option{
+		trulioo.WithCredentials(s.ClientID, s.ClientSecret),
+		trulioo.WithBaseURL(s.BaseURL),
+		trulioo.WithHTTPClient(s.HTTPClient()),
+	}
+}
+
+// Client is a client of the server: Options and then opts. For version 1 or the
+// test account give WithAPIVersion or WithEnvironment to the client's With. An
+// option that the library refuses fails the test of NewServer, and panics for a
+// server of Start. The client's idle connections end with the server.
+func (s *Server) Client(opts ...trulioo.Option) *trulioo.Client {
+	client, err := trulioo.NewClient(append(s.Options(), opts...)...)
+	if err == nil {
+		return client
+	}
+	if s.t == nil {
+		panic(fmt.Errorf("truliootest: %w", err))
+	}
+	s.t.Helper()
+	s.t.Fatal(err)
+	return nil
+}
