@@ -2,6 +2,17 @@ module github.com/trulioo-go/trulioo/examples
 
 go 1.26.0
 
-require github.com/trulioo-go/trulioo v0.1.0
+require (
+	github.com/stretchr/testify v1.12.1
+	github.com/trulioo-go/trulioo v0.1.0
+)
+
+require (
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+)
 
 replace github.com/trulioo-go/trulioo => ../

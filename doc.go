@@ -1,0 +1,125 @@
+// Package trulioo is an unofficial client of the Trulioo Workflow Studio Export
+// API: it reads what people and businesses submitted through an account's
+// workflows, receives the workflows' webhook events, and exports whole accounts.
+//
+//	client, err := trulioo.NewClient(trulioo.WithCredentials(id, secret))
+//	profile, err := client.Clients.Get(ctx, clientID, nil)
+//	name, ok := profile.Value(trulioo.RoleFirstName)
+//
+// # By task
+//
+//   - Begin: [NewClient] with [WithCredentials], or [NewClientFromEnv].
+//     [Client.With] and [WithEnvironment] give the test half of the account,
+//     [WithAPIVersion] the older version of the API.
+//   - List workflows and end clients: List for one page, All for an iterator.
+//     [ClientListOptions] filters by time, status and workflow.
+//   - Read a profile: [ClientsService.Get], then [Profile.Value] for what was
+//     entered, [Profile.Services] and [ServiceResult.Details] for what was
+//     checked, [Profile.WatchlistHits] and [Profile.Files].
+//   - Download a file: [FilesService.Save] to a writer, or
+//     [FilesService.Download] for a stream. [FileRef.Name] is safe on any disk.
+//   - Receive events: [NewWebhookHandler] is an http.Handler; its Handle is for
+//     those who have none. [Client.ForEvent] finds the client to ask.
+//   - Test without an account: package truliootest is a fake of the whole API.
+//   - Reach what this package does not know: every answer keeps its bytes in
+//     Raw, and [Client.GetJSON] asks for any path.
+//
+// # Operations
+//
+//	GET query/workflows          WorkflowsService.List    workflows.go
+//	GET query/workflows          WorkflowsService.All     workflows.go
+//	GET query/clients            ClientsService.List      clients.go
+//	GET query/clients            ClientsService.All       clients.go
+//	GET query/client/{clientId}  ClientsService.Get       clients.go
+//	GET query/file               FilesService.Download    files.go
+//	GET query/file               FilesService.Save        files.go
+//
+// All of them have two versions and two environments; routes.go has the one
+// table of paths. Tokens are fetched as needed, by auth.go.
+//
+// # Retries
+//
+// A call is tried at most 4 times in all. Tried again are:
+//
+//   - the statuses 408, 429, 500, 502, 503 and 504;
+//   - connections that fail or break, unless a certificate is not trusted;
+//   - an attempt that takes longer than 30 seconds, body included;
+//   - a JSON answer that is cut off.
+//
+// Nothing else is: a 409 can mean the account's limit, and it is [ErrConflict]
+// at once. A 401 drops the token, fetches another and repeats the request one
+// time; this does not count as a try.
+//
+// The wait before the next try is random, from nothing to a bound of 200 ms that
+// doubles with each try up to 10 seconds. A Retry-After header, in seconds or as
+// a date, replaces it; one longer than 60 seconds is not waited for and the call
+// fails. A 429 stops all calls of the client, and of those that [Client.With]
+// made of it, until the wait is over. No wait begins that would outlast the
+// context's deadline: the call then fails at once, with the API's last answer
+// and context.DeadlineExceeded in the error.
+//
+// A token is fetched by the same rules, within 30 seconds, once on behalf of all
+// callers who need it. Credentials that are refused are not tried again.
+//
+// A file is tried again until its first byte. After that [FilesService.Download]
+// leaves it to the caller, and [FilesService.Save] goes on at most 3 times, only
+// where a strong ETag and an exact Content-Range prove that the rest belongs to
+// what was written. A file may take any time; a silence of 60 seconds ends it.
+//
+// [RetryPolicy] has all these numbers.
+//
+// # Environment variables
+//
+// Read by [NewClientFromEnv]:
+//
+//	TRULIOO_CLIENT_ID       the client id
+//	TRULIOO_CLIENT_SECRET   the client secret
+//	TRULIOO_ENVIRONMENT     live (the default) or test
+//	TRULIOO_API_VERSION     v2 (the default) or v1
+//	TRULIOO_BASE_URL        DefaultBaseURL if not set
+//	TRULIOO_TOKEN_URL       the version's own endpoint if not set
+//
+// Read by [NewWebhookHandlerFromEnv]; commas separate several for rotation:
+//
+//	TRULIOO_WEBHOOK_TOKEN   the verification token
+//	TRULIOO_WEBHOOK_SECRET  the signing secret
+//
+// An option wins over its variable. Empty is the same as not set. White space
+// around a value is an error that names the variable. Nothing else reads the
+// environment, but for the proxy variables that net/http's default transport obeys.
+//
+// # Errors
+//
+// Branch on the sentinels with errors.Is, and take a type with errors.As for more:
+//
+//	*APIError        the API answered with an error      ErrNotFound, ErrUnauthorized, ErrForbidden,
+//	                                                     ErrConflict, ErrTooLarge, ErrRateLimited, ErrServer
+//	*AuthError       no token could be had               ErrUnauthorized, ErrRateLimited, ErrServer
+//	*TransportError  no whole answer came                context's, net's, syscall's and x509's own errors
+//	*DecodeError     the answer is not what it should be ErrTooLarge, ErrPaging, io.ErrUnexpectedEOF
+//	*ArgumentError   refused before anything was sent
+//
+// Not found is always an error, never a nil result. An error prints the
+// operation, the status and how often it was tried. It never prints an
+// address, the server's words, a token, an id or a personal value.
+//
+// # Security
+//
+// Profiles are about people's identity. All types that hold such data or a
+// secret print as their name in fmt and log/slog, also inside other structs.
+// encoding/json is the data path and never redacts, inside slog's JSON handler
+// too: give that handler [RedactAttr] as its ReplaceAttr. Strings that you take
+// out of a value are yours to keep safe.
+//
+// The token goes to the API's own scheme, host and port, and nowhere else; a
+// file that redirects to an object store arrives without it. Token requests
+// follow no redirects, and none goes from https to http. Plain http is refused
+// but for loopback hosts, unless [WithInsecureHTTP] says otherwise. Answers are
+// capped after decompression. Logging is off until [WithLogger].
+//
+// # The API's gaps
+//
+// The vendor's documentation leaves some things open. Each guess stands in one
+// place of the code; docs/guesses.md in the repository lists them and how to
+// override them.
+package trulioo

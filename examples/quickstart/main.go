@@ -1,0 +1,129 @@
+// Quickstart counts the workflows and clients of an account and shows one
+// profile. Without TRULIOO_CLIENT_ID it asks a sandbox in its own process.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart failed:", explain(err))
+		os.Exit(1)
+	}
+}
+
+// run is the program without the process around it.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	show := flags.Bool("show", false, "print the values of a real account too")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(out)
+		flags.Usage()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+
+	client, stop, err := connect(out)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	sandbox := os.Getenv("TRULIOO_CLIENT_ID") == ""
+	p := printer{out: out, masked: !sandbox && !*show}
+	if err := tour(ctx, client, p); err != nil {
+		return err
+	}
+	if p.masked {
+		p.line("values are masked; -show prints them")
+	}
+	return nil
+}
+
+// connect gives the client of the environment's credentials or, without any,
+// of a sandbox that stop ends.
+func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
+	if os.Getenv("TRULIOO_CLIENT_ID") != "" {
+		client, err = trulioo.NewClientFromEnv()
+		return client, func() {}, err
+	}
+	fmt.Fprintln(out, "using the built-in sandbox (set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET for your account)")
+	sandbox, err := truliootest.Start()
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err = trulioo.NewClient(sandbox.Options()...)
+	return client, sandbox.Close, err
+}
+
+// tour is what the example is about: three calls and a download.
+func tour(ctx context.Context, client *trulioo.Client, p printer) error {
+	workflows, err := client.Workflows.List(ctx, nil)
+	if err != nil {
+		return err
+	}
+	p.line("workflows: %d", workflows.TotalElements)
+
+	clients, err := client.Clients.List(ctx, nil)
+	if err != nil {
+		return err
+	}
+	p.line("clients: %d", clients.TotalElements)
+	if len(clients.Data) == 0 {
+		p.line("there is no profile to show yet")
+		return nil
+	}
+
+	id := pick(clients.Data).ID
+	profile, err := client.Clients.Get(ctx, id, &trulioo.GetOptions{FullServiceDetails: true})
+	if err != nil {
+		return err
+	}
+	p.profile(profile)
+
+	if files := profile.Files(); len(files) > 0 {
+		size, err := client.Files.Save(ctx, files[0].Key, io.Discard)
+		if err != nil {
+			return err
+		}
+		p.line("  downloaded the first file: %d bytes", size)
+	}
+	return nil
+}
+
+// pick prefers a client who finished: there is more to see.
+func pick(clients []*trulioo.EndClient) *trulioo.EndClient {
+	for _, c := range clients {
+		if c.Status == trulioo.StatusAccepted {
+			return c
+		}
+	}
+	return clients[0]
+}
+
+// explain makes one sentence of an error, with what to do where that is known.
+func explain(err error) string {
+	switch {
+	case errors.Is(err, trulioo.ErrUnauthorized):
+		return err.Error() + "; check TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET"
+	case errors.Is(err, trulioo.ErrNotFound):
+		return err.Error() + "; check TRULIOO_BASE_URL, TRULIOO_ENVIRONMENT and TRULIOO_API_VERSION"
+	}
+	return err.Error()
+}

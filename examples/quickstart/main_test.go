@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// clearEnvironment lets no variable of the machine reach the test.
+func clearEnvironment(t *testing.T) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "TRULIOO_") {
+			t.Setenv(name, "")
+		}
+	}
+}
+
+// setAccount points the environment at a server.
+func setAccount(t *testing.T, srv *truliootest.Server) {
+	t.Helper()
+	clearEnvironment(t)
+	t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
+	t.Setenv("TRULIOO_CLIENT_SECRET", srv.ClientSecret)
+	t.Setenv("TRULIOO_BASE_URL", srv.BaseURL)
+	t.Setenv("TRULIOO_TOKEN_URL", srv.TokenURL)
+}
+
+func TestSandboxShowsEverything(t *testing.T) {
+	clearEnvironment(t)
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &out))
+	printed := out.String()
+	assert.Contains(t, printed, "using the built-in sandbox")
+	assert.Regexp(t, `(?m)^workflows: 5$`, printed)
+	assert.Regexp(t, `(?m)^clients: 25$`, printed)
+	assert.Regexp(t, `(?m)^    (first_name|company_name)[^:]*: \w`, printed)
+	assert.Regexp(t, `(?m)^    .+: (match|no match|no outcome)$`, printed)
+	assert.Regexp(t, `(?m)^      .+: \d+ of \d+ fields match$`, printed)
+	assert.Regexp(t, `(?m)^  watchlist hits: \d+$`, printed)
+	assert.Regexp(t, `(?m)^  downloaded the first file: [1-9]\d* bytes$`, printed)
+	assert.NotContains(t, printed, "***")
+}
+
+func TestRealAccountIsMaskedUnlessAskedFor(t *testing.T) {
+	srv := truliootest.NewServer(t)
+	setAccount(t, srv)
+	var masked, shown bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &masked))
+	require.NoError(t, run(t.Context(), []string{"-show"}, &shown))
+	assert.NotContains(t, masked.String(), "sandbox")
+	assert.Contains(t, masked.String(), "***")
+	assert.NotContains(t, shown.String(), "***")
+
+	id := regexp.MustCompile(`profile ([0-9a-f]{24}),`).FindStringSubmatch(shown.String())
+	require.NotNil(t, id, "the profile's id is shown")
+	for _, value := range personal(t, srv, id[1]) {
+		assert.NotContains(t, masked.String(), value)
+	}
+	for _, answer := range profileOf(t, srv, id[1]).Values(trulioo.RoleEmail) {
+		assert.Contains(t, shown.String(), answer.Value)
+	}
+}
+
+func profileOf(t *testing.T, srv *truliootest.Server, id string) *trulioo.Profile {
+	t.Helper()
+	raw, ok := srv.Live.Profile(id, true)
+	require.True(t, ok)
+	profile := new(trulioo.Profile)
+	require.NoError(t, json.Unmarshal(raw, profile))
+	return profile
+}
+
+// personal is every entered value that is long enough not to be in other text
+// by chance, the id, and whom the watchlists name.
+func personal(t *testing.T, srv *truliootest.Server, id string) []string {
+	t.Helper()
+	profile := profileOf(t, srv, id)
+	values := []string{id}
+	for _, flow := range profile.FlowData {
+		for _, field := range flow.FieldData {
+			for _, value := range field.Value {
+				if len(value) >= 6 {
+					values = append(values, value)
+				}
+			}
+		}
+	}
+	require.Greater(t, len(values), 3, "the profile has something to hide")
+	hits, err := profile.WatchlistHits()
+	require.NoError(t, err)
+	for _, hit := range hits {
+		values = append(values, hit.SubjectMatched)
+	}
+	return values
+}
+
+func TestEmptyAccount(t *testing.T) {
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{})))
+	setAccount(t, srv)
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &out))
+	assert.Contains(t, out.String(), "clients: 0\nthere is no profile to show yet\n")
+}
+
+func TestFailuresAreOneSentence(t *testing.T) {
+	cases := map[string]struct {
+		args  []string
+		spoil func(*testing.T, *truliootest.Server)
+		want  string
+	}{
+		"wrong secret": {
+			spoil: func(t *testing.T, _ *truliootest.Server) { t.Setenv("TRULIOO_CLIENT_SECRET", "not-the-secret") },
+			want:  "check TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET",
+		},
+		"no secret": {
+			spoil: func(t *testing.T, _ *truliootest.Server) { t.Setenv("TRULIOO_CLIENT_SECRET", "") },
+			want:  "TRULIOO_CLIENT_SECRET",
+		},
+		"nobody listens": {
+			spoil: func(_ *testing.T, srv *truliootest.Server) { srv.Close() },
+			want:  "connection refused",
+		},
+		"the profile is gone": {
+			spoil: func(_ *testing.T, srv *truliootest.Server) {
+				srv.Fail(truliootest.GetClient, truliootest.Answer(404, `{"code":4100}`))
+			},
+			want: "status 404",
+		},
+		"the file is forbidden": {
+			spoil: func(_ *testing.T, srv *truliootest.Server) {
+				srv.Fail(truliootest.DownloadFile, truliootest.Answer(403, ""))
+			},
+			want: "status 403",
+		},
+		"unknown flag": {args: []string{"-shwo"}, want: "shwo"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			srv := truliootest.NewServer(t)
+			setAccount(t, srv)
+			if c.spoil != nil {
+				c.spoil(t, srv)
+			}
+			err := run(t.Context(), c.args, io.Discard)
+			require.Error(t, err)
+			sentence := explain(err)
+			assert.Contains(t, sentence, c.want)
+			assert.NotContains(t, sentence, "\n")
+			assert.NotContains(t, sentence, srv.ClientSecret)
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	clearEnvironment(t)
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-h"}, &out))
+	assert.Contains(t, out.String(), "-show")
+}
+
+// The process itself: the exit status, and the sentence on stderr.
+func TestProcess(t *testing.T) {
+	srv := truliootest.NewServer(t)
+	setAccount(t, srv)
+	program := filepath.Join(t.TempDir(), "quickstart.exe")
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(built))
+
+	out, err := exec.CommandContext(t.Context(), program).Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "clients: 25\n")
+
+	t.Setenv("TRULIOO_CLIENT_SECRET", "not-the-secret")
+	_, err = exec.CommandContext(t.Context(), program).Output()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 1, exit.ExitCode())
+	assert.Regexp(t, `^quickstart failed: .+\n$`, string(exit.Stderr))
+}
