@@ -138,9 +138,6 @@ func (s ServiceResult) Details() (*ServiceDetails, error) {
 	return details, nil
 }
 
-// hasDetails reports whether Details would find anything.
-func (s ServiceResult) hasDetails() bool { return !isEmpty(unpack(s.FullServiceDetails)) }
-
 // Matched reports whether the record matched under its rule.
 func (d ServiceDetails) Matched() bool { return d.Record.RecordStatus == MatchStatusMatch }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -59,9 +60,10 @@ func TestFilesAreInOrderAndOnce(t *testing.T) {
 	t.Parallel()
 	p := decodeProfile(t, []byte(`{"flowData":{
 		"b":{"fileData":{"2":"k2","1":"k1","0":""},"enhancedFileData":{"1":["k1","k3"],"0":["k0",""]}},
-		"a":{"enhancedFileData":{"7":["k2"]}}, "c": {}}}`))
+		"a":{"fileData":{"8":"k8"},"enhancedFileData":{"7":["k2"]}}, "c": {}}}`))
 	assert.Equal(t, []trulioo.FileRef{
 		{FlowID: "a", Field: "7", Key: "k2"},
+		{FlowID: "a", Field: "8", Key: "k8"},
 		{FlowID: "b", Field: "0", Key: "k0"},
 		{FlowID: "b", Field: "1", Key: "k1"},
 		{FlowID: "b", Field: "1", Key: "k3"},
@@ -79,6 +81,14 @@ func TestServicesAreInOrder(t *testing.T) {
 		order = append(order, service.FlowID+service.NodeID)
 	}
 	assert.Equal(t, []string{"a5", "b2", "a4", "b1", "b3"}, order)
+
+	p = decodeProfile(t, []byte(`{"flowData":{"a":{"serviceData":[`+strings.TrimSuffix(strings.Repeat(`{},`, 100), ",")+`]}}}`))
+	for i := range p.FlowData["a"].ServiceData {
+		p.FlowData["a"].ServiceData[i].NodeID = strconv.Itoa(i)
+	}
+	for i, service := range p.Services() {
+		assert.Equal(t, strconv.Itoa(i), service.NodeID, "many at one time stay in the flow's order")
+	}
 
 	byHand := trulioo.Profile{FlowData: map[string]trulioo.Flow{"f": {ServiceData: []trulioo.ServiceResult{{}}}}}
 	assert.Equal(t, "f", byHand.Services()[0].FlowID)
@@ -203,6 +213,7 @@ func TestWatchlistHitsHoweverPacked(t *testing.T) {
 			require.Len(t, hits, 3)
 			assert.Contains(t, string(hits[0].Raw), "9007199254740993")
 			for i := range hits {
+				assert.Equal(t, byte('{'), hits[i].Raw[0])
 				hits[i].Raw = nil
 			}
 			assert.Equal(t, []trulioo.WatchlistHit{

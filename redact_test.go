@@ -42,8 +42,8 @@ func fill(v reflect.Value) {
 		if v.Type() == reflect.TypeFor[trulioo.Time]() {
 			return
 		}
-		for i := range v.NumField() {
-			fill(v.Field(i))
+		for _, field := range v.Fields() {
+			fill(field)
 		}
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
@@ -89,9 +89,8 @@ func TestFormattingRedacts(t *testing.T) {
 // shown is a value's strings in spite of Format.
 func shown(value any) []string {
 	var all []string
-	v := reflect.ValueOf(value)
-	for i := range v.NumField() {
-		switch field := v.Field(i); field.Kind() {
+	for _, field := range reflect.ValueOf(value).Fields() {
+		switch field.Kind() {
 		case reflect.String:
 			all = append(all, field.String())
 		case reflect.Map:

@@ -87,6 +87,7 @@ func TestUnmarshalShapes(t *testing.T) {
 		// encoding/json takes a name in any case, the last one of several; the
 		// exact one wins only where the document has to be brought into shape.
 		"case of names, untidy": {`{"id":"exact","ID":"other","count":"1"}`, document{ID: "exact", Count: 1}},
+		"case of names, two":    {`{"ID":"first","Id":"second","count":"1"}`, document{ID: "first", Count: 1}},
 		"case of names, tidy":   {`{"id":"exact","ID":"other"}`, document{ID: "other"}},
 	}
 	for name, test := range tests {
@@ -148,6 +149,16 @@ func TestUnmarshalNoticesEveryCut(t *testing.T) {
 	}
 }
 
+func TestText(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`"a\u00e9\n"`: "aé\n", `"é"`: "é", "\"a\xffb\"": "a\ufffdb", ` 1.50 `: "1.50", `false`: "false",
+		`null`: "", `{}`: "", `["a"]`: "", ``: "", `"`: "", `"a`: "", `"\x"`: "",
+	} {
+		assert.Equal(t, want, Text([]byte(in)), in)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Check([]byte("\xef\xbb\xbf [1] ")))
@@ -159,6 +170,8 @@ func TestCheck(t *testing.T) {
 // UnmarshalJSON on nested types scans a document again at each level: a trap
 // that turned 23 ms into 10.9 s. The walk is beside the type, so depth where
 // the type has none costs one scan, in what is skipped and in what is shaped.
+//
+//nolint:paralleltest // AllocsPerRun counts what all tests allocate.
 func TestDeepDocumentsCostLittle(t *testing.T) {
 	deep := strings.Repeat(`{"next":`, 5000) + "1" + strings.Repeat("}", 5000)
 	for name, in := range map[string]string{
