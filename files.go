@@ -20,6 +20,9 @@ import (
 // FilesService downloads the photos and documents that end clients uploaded.
 type FilesService struct{ client *Client }
 
+// Format prints the type's name only: the client in it holds a secret.
+func (FilesService) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.FilesService") }
+
 // File is a download that has begun. Close Body.
 type File struct {
 	// Body streams the file. Reading a file that is cut off ends in a

@@ -1,0 +1,472 @@
+package trulioo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// inBubble runs a test on a fake clock with a server in memory.
+func inBubble(t *testing.T, test func(t *testing.T, srv *truliootest.Server), opts ...truliootest.Option) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t, truliootest.NewServer(t, append(opts, truliootest.InMemory())...))
+	})
+}
+
+// pass lets the fake clock of a bubble go on.
+func pass(d time.Duration) { <-time.After(d) }
+
+// together runs n calls at once and gives their errors.
+func together(n int, call func(i int) error) []error {
+	errs := make([]error, n)
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() { errs[i] = call(i) })
+	}
+	wait.Wait()
+	return errs
+}
+
+// x/oauth2 holds a mutex over the exchange and takes no context, so that
+// callers wait as long as the endpoint does.
+func TestTrap_token_waiters_keep_their_own_deadlines(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(3*time.Second))
+		client := srv.Client()
+		begun := time.Now()
+		for _, err := range together(20, func(int) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			_, err := client.Workflows.List(ctx, nil)
+			return err
+		}) {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		assert.Equal(t, 200*time.Millisecond, time.Since(begun))
+		pass(3 * time.Second)
+		assert.Equal(t, 1, srv.Count(truliootest.FetchToken))
+
+		// The fetch was nobody's own, so its token is there now.
+		_, err := client.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, 1, srv.Count(truliootest.FetchToken))
+	})
+}
+
+// x/oauth2 makes one exchange for each waiter where the endpoint fails.
+func TestTrap_token_errors_are_shared(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.Fail(truliootest.FetchToken, truliootest.Answer(500, "{}").Delayed(time.Second))
+		client := srv.Client()
+		for _, err := range together(20, func(int) error {
+			_, err := client.Workflows.List(t.Context(), nil)
+			return err
+		}) {
+			var auth *trulioo.AuthError
+			require.ErrorAs(t, err, &auth)
+			assert.Equal(t, 4, auth.Attempts)
+			require.ErrorIs(t, err, trulioo.ErrServer)
+			require.NotErrorIs(t, err, trulioo.ErrUnauthorized)
+		}
+		assert.Equal(t, 4, srv.Count(truliootest.FetchToken), "one fetch with its retries")
+		assert.Zero(t, srv.Count(truliootest.ListWorkflows))
+	})
+}
+
+// A source that keeps the context of its construction, or of its first caller,
+// fails everybody once that ends.
+func TestTrap_no_context_is_kept(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(time.Second))
+		client := srv.Client()
+		first, cancel := context.WithCancel(t.Context())
+		errs := together(2, func(i int) error {
+			if i == 0 {
+				time.AfterFunc(time.Second/2, cancel)
+				_, err := client.Workflows.List(first, nil)
+				return err
+			}
+			pass(time.Second / 4)
+			_, err := client.Workflows.List(t.Context(), nil)
+			return err
+		})
+		require.ErrorIs(t, errs[0], context.Canceled)
+		require.NoError(t, errs[1])
+		assert.Equal(t, 1, srv.Count(truliootest.FetchToken))
+	})
+}
+
+func TestToken_cold_client_makes_one_request(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	client := srv.Client()
+	t.Cleanup(client.CloseIdleConnections)
+	for _, err := range together(200, func(int) error {
+		_, err := client.Workflows.List(t.Context(), nil)
+		return err
+	}) {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, srv.Count(truliootest.FetchToken))
+}
+
+func TestToken_is_refreshed_ahead_without_a_wait(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		client := srv.Client()
+		list := func() time.Duration {
+			begun := time.Now()
+			_, err := client.Workflows.List(t.Context(), nil)
+			require.NoError(t, err)
+			return time.Since(begun)
+		}
+		list()
+		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(3*time.Second))
+		pass(56 * time.Minute)
+		assert.Zero(t, list(), "the old token serves while the new one comes")
+		assert.Zero(t, list())
+		pass(4 * time.Second)
+		assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
+		pass(10 * time.Minute)
+		assert.Zero(t, list(), "past the first token's end")
+		assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
+
+		// Nothing runs while nobody calls.
+		pass(24 * time.Hour)
+		assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
+		assert.Equal(t, 3*time.Second, list(), "nothing good in hand: this one waits")
+		assert.Equal(t, 3, srv.Count(truliootest.FetchToken))
+	})
+}
+
+func TestToken_failed_refresh_ahead_costs_nobody_anything(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		client := srv.Client()
+		_, err := client.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		outage := srv.Fail(truliootest.FetchToken, truliootest.Answer(400, `{"error":"invalid_client"}`))
+		pass(56 * time.Minute)
+		for range 100 {
+			_, err := client.Workflows.List(t.Context(), nil)
+			require.NoError(t, err)
+			pass(time.Second)
+		}
+		assert.LessOrEqual(t, outage.Hits(), 3, "not one for each call in the window")
+	})
+}
+
+// The v1 page says that a new token can be had once the current one expires: an
+// early request may bring the same one, call after call.
+func TestTrap_early_refresh_with_the_same_token_is_not_repeated(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		client, err := trulioo.NewClient(srv.OptionsV1()...)
+		require.NoError(t, err)
+		for range 3 * 60 {
+			_, err := client.Workflows.List(t.Context(), nil)
+			require.NoError(t, err)
+			pass(time.Minute)
+		}
+		fetches := srv.Count(truliootest.FetchToken)
+		assert.GreaterOrEqual(t, fetches, 3)
+		assert.LessOrEqual(t, fetches, 7, "in each hour one early and one at its end")
+	}, truliootest.WithTokens(truliootest.Tokens{Reuse: true}))
+}
+
+// x/oauth2 goes on with a token that the API refuses until its expiry.
+func TestTrap_revoked_token_is_replaced_once(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	client := srv.Client()
+	t.Cleanup(client.CloseIdleConnections)
+	_, err := client.Workflows.List(t.Context(), nil)
+	require.NoError(t, err)
+	srv.RevokeTokens()
+	for _, err := range together(50, func(int) error {
+		_, err := client.Workflows.List(t.Context(), nil)
+		return err
+	}) {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
+}
+
+func TestToken_refused_again_is_the_callers_401(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	client := srv.Client()
+	srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, `{"message":"no"}`))
+	_, err := client.Workflows.List(t.Context(), nil)
+	var api *trulioo.APIError
+	require.ErrorAs(t, err, &api)
+	require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+	assert.Equal(t, 1, api.Attempts)
+	assert.Equal(t, 2, srv.Count(truliootest.ListWorkflows), "replayed once")
+	assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
+}
+
+func TestToken_that_was_refused_is_never_used_again(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithTokens(truliootest.Tokens{Body: func(string, int) string {
+		return `{"access_token":"always the same one","expires_in":3600}`
+	}}))
+	client := srv.Client()
+	_, err := client.Workflows.List(t.Context(), nil)
+	var auth *trulioo.AuthError
+	require.ErrorAs(t, err, &auth)
+	require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+	assert.NotContains(t, err.Error(), "always")
+	assert.Equal(t, 1, srv.Count(truliootest.ListWorkflows))
+}
+
+// A retry around the token call, or an authentication style that is tried out,
+// turns one wrong secret into many POSTs; RetrieveError prints the answer.
+func TestTrap_wrong_secret_is_one_post_and_no_word_of_the_answer(t *testing.T) {
+	t.Parallel()
+	for version, opts := range map[string]func(*truliootest.Server) []trulioo.Option{
+		"v2": (*truliootest.Server).Options, "v1": (*truliootest.Server).OptionsV1,
+	} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			srv := truliootest.NewServer(t)
+			client, err := trulioo.NewClient(append(opts(srv), trulioo.WithCredentials(srv.ClientID, "MARK wrong # secret"))...)
+			require.NoError(t, err)
+			for n := range 3 {
+				_, err = client.Workflows.List(t.Context(), nil)
+				var auth *trulioo.AuthError
+				require.ErrorAs(t, err, &auth)
+				assert.Equal(t, http.StatusBadRequest, auth.StatusCode)
+				assert.Equal(t, 1, auth.Attempts)
+				require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+				assert.Contains(t, err.Error(), "invalid_client")
+				for _, verb := range []string{"%v", "%+v", "%#v"} {
+					assert.NotContains(t, fmt.Sprintf(verb, err), "MARK")
+					assert.NotContains(t, fmt.Sprintf(verb, err), srv.BaseURL)
+				}
+				assert.Equal(t, n+1, srv.Count(truliootest.FetchToken))
+			}
+		})
+	}
+}
+
+// net/http does not repeat a POST whose kept-alive connection turns out dead.
+func TestTrap_token_post_survives_a_dead_connection(t *testing.T) {
+	t.Parallel()
+	for name, effect := range map[string]truliootest.Effect{
+		"reset": truliootest.Reset(), "cut": truliootest.Cut(10), "truncated": truliootest.Truncate(10),
+		"503": truliootest.Answer(503, "<html>"), "429": truliootest.Answer(429, "").RetryAfter("1"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+				client := srv.Client()
+				_, err := client.Workflows.List(t.Context(), nil)
+				require.NoError(t, err)
+				srv.RevokeTokens()
+				srv.Fail(truliootest.FetchToken, effect, truliootest.Times(1))
+				_, err = client.Workflows.List(t.Context(), nil)
+				require.NoError(t, err)
+				assert.Equal(t, 3, srv.Count(truliootest.FetchToken))
+			})
+		})
+	}
+}
+
+func TestToken_both_ways_and_all_forms(t *testing.T) {
+	t.Parallel()
+	for _, form := range []truliootest.TokenForm{truliootest.TokenStandard, truliootest.TokenCapitalised, truliootest.TokenLegacy} {
+		for version, opts := range map[string]func(*truliootest.Server) []trulioo.Option{
+			"v2": (*truliootest.Server).Options, "v1": (*truliootest.Server).OptionsV1,
+		} {
+			srv := truliootest.NewServer(t, truliootest.WithTokens(truliootest.Tokens{Form: form}))
+			client, err := trulioo.NewClient(opts(srv)...)
+			require.NoError(t, err)
+			_, err = client.Workflows.List(t.Context(), nil)
+			require.NoError(t, err, "%s, form %d: the awkward characters of the secret arrive", version, form)
+			client.CloseIdleConnections()
+		}
+	}
+}
+
+func TestToken_scope_can_be_left_out(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	_, err := srv.Client(trulioo.WithScope("")).Workflows.List(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = srv.Client(trulioo.WithScope("something.else")).Workflows.List(t.Context(), nil)
+	require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+	assert.Contains(t, err.Error(), "invalid_scope")
+}
+
+// tokenSource is somebody's source.
+type tokenSource func() (*oauth2.Token, error)
+
+func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
+
+func TestWithTokenSource(t *testing.T) {
+	t.Parallel()
+	sourced := func(t *testing.T, srv *truliootest.Server, source oauth2.TokenSource) *trulioo.Client {
+		t.Helper()
+		client, err := trulioo.NewClient(trulioo.WithTokenSource(source), trulioo.WithBaseURL(srv.BaseURL), trulioo.WithHTTPClient(srv.HTTPClient()))
+		require.NoError(t, err)
+		return client
+	}
+
+	t.Run("another token after a 401 is used", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		var asked atomic.Int32
+		client := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) {
+			if asked.Add(1) == 1 {
+				return &oauth2.Token{AccessToken: "revoked"}, nil
+			}
+			return &oauth2.Token{AccessToken: srv.Token()}, nil
+		}))
+		_, err := client.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, int32(2), asked.Load())
+	})
+
+	t.Run("the same token after a 401 is no replay", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		var asked atomic.Int32
+		client := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) {
+			asked.Add(1)
+			return &oauth2.Token{AccessToken: "revoked"}, nil
+		}))
+		_, err := client.Workflows.List(t.Context(), nil)
+		var api *trulioo.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, http.StatusUnauthorized, api.StatusCode)
+		assert.Equal(t, int32(2), asked.Load())
+		assert.Equal(t, 1, srv.Count(truliootest.ListWorkflows))
+	})
+
+	t.Run("its error is converted", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		client := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) {
+			return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 403}, Body: []byte("MARK")}
+		}))
+		_, err := client.Workflows.List(t.Context(), nil)
+		var auth *trulioo.AuthError
+		require.ErrorAs(t, err, &auth)
+		assert.Equal(t, 403, auth.StatusCode)
+		var retrieve *oauth2.RetrieveError
+		require.NotErrorAs(t, err, &retrieve)
+		assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK")
+	})
+
+	t.Run("an unusable token is an error", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		for _, token := range []*oauth2.Token{nil, {}, {AccessToken: "a\r\nb: c"}} {
+			_, err := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) { return token, nil })).Workflows.List(t.Context(), nil)
+			var auth *trulioo.AuthError
+			require.ErrorAs(t, err, &auth)
+		}
+		assert.Zero(t, srv.Count(truliootest.ListWorkflows))
+	})
+
+	t.Run("one that hangs holds nobody past their deadline", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			client := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) {
+				pass(time.Hour)
+				return nil, errors.New("late")
+			}))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begun := time.Now()
+			_, err := client.Workflows.List(ctx, nil)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, time.Second, time.Since(begun))
+			pass(time.Hour)
+		})
+	})
+}
+
+// tokenStore is somebody's store.
+type tokenStore func(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error)
+
+func (f tokenStore) Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	return f(ctx, key, refused, fetch)
+}
+
+func TestWithTokenStore(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	type asked struct{ key, refused string }
+	var seen []asked
+	store := tokenStore(func(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+		seen = append(seen, asked{key, refused})
+		if refused == "" {
+			return &oauth2.Token{AccessToken: "stale"}, nil
+		}
+		return fetch(ctx)
+	})
+	client := srv.Client(trulioo.WithTokenStore(store))
+	_, err := client.Workflows.List(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, seen, 2)
+	assert.Equal(t, "stale", seen[1].refused)
+	assert.Equal(t, seen[0].key, seen[1].key)
+	assert.Regexp(t, "^[0-9a-f]{64}$", seen[0].key)
+
+	v1, err := client.With(trulioo.WithAPIVersion(trulioo.V1))
+	require.NoError(t, err)
+	_, err = v1.Workflows.List(t.Context(), nil)
+	require.NoError(t, err)
+	assert.NotEqual(t, seen[0].key, seen[2].key, "v1 and v2 tokens are not mixed")
+
+	failing := srv.Client(trulioo.WithTokenStore(tokenStore(func(context.Context, string, string, func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+		return nil, errors.New("redis://MARK@host is down")
+	})))
+	_, err = failing.Workflows.List(t.Context(), nil)
+	var auth *trulioo.AuthError
+	require.ErrorAs(t, err, &auth)
+	assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK")
+}
+
+// Under GODEBUG=fips140=only hmac.New panics for short keys, so the
+// constructor refuses them. The setting is read at start-up: the test runs itself.
+func TestTrap_FIPS_short_secret_is_refused(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TRULIOO_FIPS_CHILD") != "" {
+		_, err := trulioo.NewClient(trulioo.WithCredentials("id", "thirteen char"))
+		var argument *trulioo.ArgumentError
+		require.ErrorAs(t, err, &argument)
+		assert.Equal(t, "WithCredentials", argument.Argument)
+		_, err = trulioo.NewClient(trulioo.WithCredentials("id", "fourteen chars"))
+		require.NoError(t, err)
+		return
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec // this very binary
+	child.Env = append(os.Environ(), "GODEBUG=fips140=only", "TRULIOO_FIPS_CHILD=1")
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "--- PASS")
+	assert.False(t, strings.Contains(string(out), "panic"))
+}
