@@ -208,3 +208,15 @@ func perRound(f func(), n int) float64 {
 	}
 	return float64(time.Since(start)) / float64(n)
 }
+
+// Decoding takes no more memory in pieces than the floor does, with Raw and
+// the tolerance on top.
+//
+//nolint:paralleltest // AllocsPerRun counts what all tests allocate.
+func TestDecodeAllocatesNoMoreThanTheFloor(t *testing.T) {
+	for name, body := range map[string][]byte{"4 KB": smallProfile(t), "200 KB": largeProfile(t, 200_000)} {
+		ours := testing.AllocsPerRun(20, func() { require.NoError(t, new(Profile).decode(body)) })
+		floor := testing.AllocsPerRun(20, func() { require.NoError(t, json.Unmarshal(body, new(floorProfile))) })
+		require.LessOrEqual(t, ours, floor, name)
+	}
+}
