@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/trulioo-go/trulioo/internal/redact"
@@ -166,49 +166,55 @@ type walk[T any, P row[T]] struct {
 	operation string
 	start     int
 	number    int // of the page in hand
-	seen      int // rows up to and with it, those before start by estimate
-	total     int // the server's count at the page before
+	seen      int // rows up to it, those before start by estimate
 	empty     int // empty pages in a row
-	first     []string
-	previous  []string
+	seed      maphash.Seed
+	pages     map[uint64]int // by a digest of the ids, how far from the list's end each page began
 }
 
 func (w *walk[T, P]) judge(page *Page[T]) (more bool, err error) {
-	grown := page.TotalElements - w.total
-	w.total = page.TotalElements
 	if len(page.Data) == 0 {
 		more, err = w.judgeEmpty(page)
 	} else {
-		more, err = w.judgeRows(page, grown)
+		more, err = w.judgeRows(page)
 	}
 	w.number++
 	return more, err
 }
 
-func (w *walk[T, P]) judgeRows(page *Page[T], grown int) (bool, error) {
-	ids := make([]string, len(page.Data))
-	for i, item := range page.Data {
-		ids[i] = P(item).identity()
+func (w *walk[T, P]) judgeRows(page *Page[T]) (bool, error) {
+	if w.pages == nil {
+		w.seed, w.pages = maphash.MakeSeed(), map[uint64]int{}
+		w.seen = w.start * len(page.Data)
 	}
-	if w.first == nil {
-		w.first = ids
-		w.seen = w.start * len(ids)
-	} else if grown < len(ids) && (slices.Equal(ids, w.previous) || slices.Equal(ids, w.first)) {
-		// Where as many rows came in meanwhile, they pushed the same ones here.
+	// Rows that others push down by adding new ones come again as far from the
+	// list's end as before. A server that goes in circles counts nothing new.
+	digest, left := w.digest(page), page.TotalElements-w.seen
+	if before, known := w.pages[digest]; known && left < before {
 		return false, w.broken("the server repeats a page")
 	}
-	w.previous = ids
+	w.pages[digest] = left
 	w.empty = 0
-	w.seen += len(ids)
+	w.seen += len(page.Data)
 	end := page.Last && w.number+1 >= page.TotalPages && w.seen >= page.TotalElements
 	return !end, nil
+}
+
+func (w *walk[T, P]) digest(page *Page[T]) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	for _, item := range page.Data {
+		_, _ = h.WriteString(P(item).identity())
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
 }
 
 func (w *walk[T, P]) judgeEmpty(page *Page[T]) (bool, error) {
 	w.empty++
 	complete := w.seen >= page.TotalElements
 	switch {
-	case w.number+1 >= page.TotalPages && (complete || page.Last || w.empty > 1):
+	case w.number+1 >= page.TotalPages && (complete || w.empty > 1):
 		return false, nil
 	case w.empty < maxEmptyPages:
 		return true, nil
