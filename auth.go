@@ -72,7 +72,7 @@ func sourceError(err error) error {
 	if errors.As(err, &retrieve) && retrieve.Response != nil {
 		e.StatusCode = retrieve.Response.StatusCode
 	}
-	if kept := causes(err); len(kept) > 0 {
+	if kept := transport.Causes(err); len(kept) > 0 {
 		e.cause = transportError(fetchToken, err, 0)
 	}
 	return e

@@ -1,6 +1,7 @@
 package trulioo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // The sentinels that callers branch on with errors.Is. The typed errors below
@@ -273,14 +276,11 @@ func attempts(b *strings.Builder, n int) {
 // cause prints what is known to hold nothing of the caller's, and else only
 // that there is one.
 func cause(err error) string {
-	switch err := err.(type) {
-	case *TransportError, *DecodeError, *AuthError, *APIError:
-		return err.Error()
+	var down *TransportError
+	if errors.As(err, &down) {
+		return cmp.Or(down.Reason, "no answer")
 	}
-	if reason := transportReason(err); reason != "" {
-		return reason
-	}
-	return "see the wrapped error"
+	return cmp.Or(transport.Reason(err), "see the wrapped error")
 }
 
 // number reports whether a server's code is short and made of digits, and so

@@ -2,8 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -251,15 +249,9 @@ func transient(status int, err error) bool {
 		token   tokenError
 		wait    *throttled
 		decoded *DecodeError
-		cert    *tls.CertificateVerificationError
-		unknown x509.UnknownAuthorityError
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
 	)
 	switch {
-	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge):
-		return false
-	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid):
+	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), distrust(err):
 		return false
 	case errors.As(err, &decoded):
 		return decoded.Truncated

@@ -3,13 +3,15 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
 // errIdle is the cause when a stream has been silent for too long.
-var errIdle = errors.New("the stream stalled")
+var errIdle = fmt.Errorf("the stream stalled: %w", os.ErrDeadlineExceeded)
 
 // send is the last step: one exchange over the base transport. It bounds the
 // time, and it is no more than a RoundTripper, so that retryablehttp, which
@@ -78,10 +80,14 @@ func (b *body) Close() error {
 }
 
 // because names the end of our own clock, which net/http reports as a mere
-// cancellation, in place of err. The caller's own cancellation stays as it is.
+// cancellation, in place of err. The caller's own end of it is told as Canceled
+// or DeadlineExceeded, where net/http gives the cause that the caller put there.
 func because(own, parent context.Context, err error) error {
-	if own.Err() == nil || parent.Err() != nil {
-		return err
+	switch {
+	case parent.Err() != nil:
+		return parent.Err()
+	case own.Err() != nil:
+		return context.Cause(own)
 	}
-	return context.Cause(own)
+	return err
 }
