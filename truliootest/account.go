@@ -1,6 +1,7 @@
 package truliootest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
@@ -281,7 +282,7 @@ func (a *Account) order(by Timestamp) []int32 {
 		}
 	}
 	slices.SortStableFunc(order, func(x, y int32) int {
-		return int(a.when(x, by) - a.when(y, by))
+		return cmp.Compare(a.when(x, by), a.when(y, by))
 	})
 	a.sorted[by] = order
 	return order

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"testing"
@@ -26,7 +25,7 @@ func TestTheSameSeedGivesTheSameAccount(t *testing.T) {
 	require.Equal(t, one.IDs(), two.IDs())
 	assert.NotEqual(t, one.IDs(), other.IDs())
 	for _, id := range one.IDs() {
-		assert.Regexp(t, regexp.MustCompile(`^[0-9a-f]{24}$`), id)
+		assert.Regexp(t, `^[0-9a-f]{24}$`, id)
 		for _, full := range []bool{false, true} {
 			a, ok := one.Profile(id, full)
 			require.True(t, ok)
@@ -158,8 +157,8 @@ func TestOwnClients(t *testing.T) {
 	lists := get(t, srv, "/v2/query/clients?flowId=f1&statuses=odd&after=1718011362")
 	assert.Contains(t, string(lists.body), `"data":[{"id":"a/b c","created":"1718011363.5","status":"Odd","user":"me"}]}`)
 	assert.Equal(t, []string{"my+key/==", "second"}, srv.Live.FileKeys(id))
-	assert.Equal(t, http.StatusOK, get(t, srv, "/v2/query/file?"+query("key", "my+key/==")).status)
-	assert.Equal(t, http.StatusNotFound, get(t, srv, "/test/v2/query/file?"+query("key", "my+key/==")).status)
+	assert.Equal(t, http.StatusOK, get(t, srv, "/v2"+filePath("my+key/==")).status)
+	assert.Equal(t, http.StatusNotFound, get(t, srv, "/test/v2"+filePath("my+key/==")).status)
 	assert.False(t, srv.Live.Update(id, time.Now()), "its bytes are the caller's")
 
 	_, err = srv.Live.Put([]byte(`{"id":"a/b c"}`))
@@ -210,7 +209,7 @@ func TestSampleAccountIsServedByteForByte(t *testing.T) {
 		"workflows": "workflows.json", "clients?page=3": "clients.json", "client/string": "client.json",
 		"client/string?includeFullServiceDetails=true": "client.json",
 	} {
-		want, err := os.ReadFile(filepath.Join("sample", file))
+		want, err := os.ReadFile(filepath.Join("sample", file)) //nolint:gosec // a name of this table
 		require.NoError(t, err)
 		assert.Equal(t, want, get(t, srv, "/test/v1/query/"+path).body)
 	}
@@ -232,6 +231,6 @@ func TestAFiftyThousandClientAccountIsSmall(t *testing.T) { //nolint:paralleltes
 	assert.Len(t, seen, 150)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(8<<20))
+	assert.Less(t, after.HeapAlloc, before.HeapAlloc+8<<20)
 	runtime.KeepAlive(live)
 }

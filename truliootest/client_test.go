@@ -30,7 +30,7 @@ func TestTheLibraryAgainstTheServer(t *testing.T) {
 			} {
 				page, err := client.Clients.List(t.Context(), nil)
 				require.NoError(t, err)
-				assert.EqualValues(t, account.Len(), page.TotalElements)
+				assert.Equal(t, account.Len(), int(page.TotalElements))
 				profile, err := client.Clients.Get(t.Context(), account.IDs()[0], &trulioo.GetOptions{FullServiceDetails: true})
 				require.NoError(t, err)
 				want, _ := account.Profile(account.IDs()[0], true)

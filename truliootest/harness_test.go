@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,14 +29,14 @@ func ask(t *testing.T, srv *truliootest.Server, method, address string, body io.
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, body)
 	require.NoError(t, err)
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+	for pair := range slices.Chunk(header, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	resp, err := srv.HTTPClient().Do(req)
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	got := answer{status: resp.StatusCode, header: resp.Header}
 	got.body, got.err = io.ReadAll(resp.Body)
 	return got, nil
@@ -102,11 +103,12 @@ func clients(t *testing.T, srv *truliootest.Server, query string) list {
 	got := get(t, srv, "/v2/query/clients?"+query)
 	require.Equal(t, http.StatusOK, got.status)
 	page := decode[list](t, got.body)
-	assert.Equal(t, page.NumberOfElements, len(page.Data))
+	assert.Len(t, page.Data, page.NumberOfElements)
 	return page
 }
 
-func query(name, value string) string { return url.Values{name: {value}}.Encode() }
+// filePath is where the file of a key is, below the version.
+func filePath(key string) string { return "/query/file?" + url.Values{"key": {key}}.Encode() }
 
 // content is what a download should give.
 func content(t *testing.T, srv *truliootest.Server, key string) []byte {

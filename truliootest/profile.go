@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -119,12 +120,7 @@ func (a *Account) hasFile(key string) bool {
 	if !ok {
 		return false
 	}
-	for _, known := range a.fileKeys(i) {
-		if known == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.fileKeys(i), key)
 }
 
 func (a *Account) appendWorkflow(b []byte, k int, d Dialect) []byte {
@@ -218,18 +214,17 @@ func (a *Account) flowData(p *pen, i int, full bool) {
 		p.raw("flowData", "null")
 		return
 	}
+	files := a.fileKeys(i)
 	p.open("flowData", '{')
 	for n, k := range flows {
 		p.open(a.flowID(k), '{')
 		p.text("id", a.flowID(k))
 		p.flag("completed", a.records[i].status != "PENDING" && a.records[i].status != "ABANDONED")
-		a.fields(p, k, a.answers(i, n))
-		keys := a.fileKeys(i)
-		if n > 0 {
-			keys = nil
-		}
-		a.files(p, k, keys)
-		a.services(p, i, k, full, len(flows))
+		answers := a.answers(i, n)
+		a.fields(p, k, answers)
+		a.files(p, k, files)
+		a.services(p, i, k, answers, checks(len(files) > 0, a.business(i)), full, len(flows))
+		files = nil // all are in the first
 		p.end('}')
 	}
 	p.end('}')

@@ -9,19 +9,21 @@ import (
 // hit reports whether client i is on a watchlist: one in eight.
 func (a *Account) hit(i int) bool { return a.hash(i, 16)%8 == 0 }
 
-// services are the checks of a workflow: documents where there are files, then
-// a register for a business, then the watchlists.
-func (a *Account) services(p *pen, i, k int, full bool, flows int) {
+// checks are the types of a workflow's services: documents where there are
+// files, a register for a business, and always the watchlists, last.
+func checks(files, business bool) []string {
 	types := make([]string, 0, 3)
-	if len(a.fileKeys(i)) > 0 {
+	if files {
 		types = append(types, "trulioo_doc_v")
 	}
-	watchlist := "trulioo_person_wl"
-	if a.business(i) {
-		watchlist = "trulioo_business_wl"
-		types = append(types, "trulioo_kyb_insights")
+	if business {
+		return append(types, "trulioo_kyb_insights", "trulioo_business_wl")
 	}
-	types = append(types, watchlist)
+	return append(types, "trulioo_person_wl")
+}
+
+// services are the checks and how they came out.
+func (a *Account) services(p *pen, i, k int, answers []entered, types []string, full bool, flows int) {
 	p.open("serviceData", '[')
 	for n, nodeType := range types {
 		rng := newRand(a.hash(i, 12), uint64(k)<<8+uint64(n)) //nolint:gosec // indices are not negative
@@ -29,12 +31,12 @@ func (a *Account) services(p *pen, i, k int, full bool, flows int) {
 			at:       int64(a.records[i].born) + 60*int64(n+1),
 			nodeType: nodeType,
 			nodeID:   a.elementID(k, 200+n),
-			country:  a.answers(i, 0)[4].value,
-			entered:  a.answers(i, 0),
+			country:  answers[4].value,
+			entered:  answers,
 			match:    rng.IntN(5) > 0,
 			null:     rng.IntN(7) == 0,
-			hit:      nodeType == watchlist && a.hit(i),
-			watch:    nodeType == watchlist,
+			hit:      n == len(types)-1 && a.hit(i),
+			watch:    n == len(types)-1,
 			rng:      rng,
 		}
 		details := 0
