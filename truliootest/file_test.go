@@ -1,7 +1,6 @@
 package truliootest_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
