@@ -64,7 +64,7 @@ func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
 		return client, func() {}, err
 	}
 	fmt.Fprintln(out, "using the built-in sandbox (set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET for your account)")
-	sandbox, err := truliootest.Start()
+	sandbox, err := truliootest.Start(truliootest.WithSeed(2)) // whose newest profile has files and hits
 	if err != nil {
 		return nil, nil, err
 	}
