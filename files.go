@@ -53,6 +53,10 @@ func (s *FilesService) Download(ctx context.Context, key string) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close()
+		return nil, &DecodeError{Operation: routes.file.operation, Reason: "the answer is a success but not the file"}
+	}
 	return newFile(key, resp), nil
 }
 
@@ -110,9 +114,8 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 		if err != nil {
 			return t.written, err
 		}
-		err = t.copy(w, resp)
-		var broken *TransportError
-		if !errors.As(err, &broken) || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.resumable() {
+		broken, err := t.copy(w, resp)
+		if !broken || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.resumable() {
 			return t.written, err
 		}
 	}
@@ -140,22 +143,22 @@ func (t *transfer) request() http.Header {
 	}
 }
 
-// copy writes what resp brings, if it follows what was written.
-func (t *transfer) copy(w io.Writer, resp *http.Response) error {
+// copy writes what resp brings, if it follows what was written. broken says
+// that the reading failed rather than the writing.
+func (t *transfer) copy(w io.Writer, resp *http.Response) (broken bool, err error) {
 	body := &fileBody{ReadCloser: resp.Body, left: resp.ContentLength}
 	defer func() { _ = body.Close() }()
 	switch {
 	case t.written == 0 && resp.StatusCode == http.StatusOK:
 		t.size, t.etag = resp.ContentLength, resp.Header.Get("ETag")
 	case t.written == 0 || !t.follows(resp):
-		return &DecodeError{Operation: routes.file.operation, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
+		return false, &DecodeError{Operation: routes.file.operation, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
 	}
-	n, err := io.CopyBuffer(w, body, make([]byte, saveBuffer))
+	// Without its ReadFrom, w cannot hide an error of the reading or choose a
+	// smaller buffer.
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, body, make([]byte, saveBuffer))
 	t.written += n
-	if body.err != nil {
-		return body.err
-	}
-	return err
+	return err != nil && err == body.err, err //nolint:errorlint // w may well return one of the same kind
 }
 
 // follows reports whether a 206 is exactly the rest of the same file.
