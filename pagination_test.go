@@ -112,18 +112,9 @@ func drain(t *testing.T, rows iter.Seq2[string, error]) ([]string, error) {
 }
 
 // clientOf is a client of the server's live account that retries at once.
-func clientOf(t testing.TB, srv *truliootest.Server, opts ...trulioo.Option) *trulioo.Client {
-	t.Helper()
-	client, err := trulioo.NewClient(append([]trulioo.Option{
-		trulioo.WithCredentials(srv.ClientID, srv.ClientSecret),
-		trulioo.WithBaseURL(srv.BaseURL),
-		trulioo.WithTokenURL(srv.TokenURL),
-		trulioo.WithHTTPClient(srv.HTTPClient()),
-		trulioo.WithRetry(trulioo.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
-	}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
-	return client
+func clientOf(srv *truliootest.Server, opts ...trulioo.Option) *trulioo.Client {
+	atOnce := trulioo.WithRetry(trulioo.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond})
+	return srv.Client(append([]trulioo.Option{atOnce}, opts...)...)
 }
 
 // scripted serves pages of made-up bodies, by page number; a page that is not
@@ -169,7 +160,7 @@ func expected(srv *truliootest.Server, l listed) []string {
 func TestListArgumentsAreRefusedBeforeTheWire(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
-	client := clientOf(t, srv)
+	client := clientOf(srv)
 	refused := func(t *testing.T, err error, argument string) {
 		t.Helper()
 		var wrong *trulioo.ArgumentError
@@ -241,7 +232,7 @@ func TestListParameters(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
 			srv := truliootest.NewServer(t)
-			_, err := clientOf(t, srv).Clients.List(t.Context(), opts)
+			_, err := clientOf(srv).Clients.List(t.Context(), opts)
 			require.NoError(t, err)
 			assert.Equal(t, []string{strings.TrimPrefix(query, "-")}, queriesOf(srv, truliootest.ListClients))
 		})
@@ -249,7 +240,7 @@ func TestListParameters(t *testing.T) {
 	t.Run("workflows", func(t *testing.T) {
 		t.Parallel()
 		srv := truliootest.NewServer(t)
-		client := clientOf(t, srv)
+		client := clientOf(srv)
 		for _, opts := range []*trulioo.ListOptions{nil, {}, {Limit: 7, Page: 2}} {
 			_, err := client.Workflows.List(t.Context(), opts)
 			require.NoError(t, err)
@@ -273,7 +264,7 @@ func TestAllUsesTheLargestPageOrTheCallers(t *testing.T) {
 	t.Parallel()
 	onBothLists(t, func(t *testing.T, l listed) {
 		srv := truliootest.NewServer(t, truliootest.WithLive(account(120)))
-		client := clientOf(t, srv)
+		client := clientOf(srv)
 		ids, err := drain(t, l.all(t.Context(), client, 0, 0))
 		require.NoError(t, err)
 		assert.Equal(t, expected(srv, l), ids)
@@ -291,7 +282,7 @@ func TestAllAsksFirstAtTheFirstIteration(t *testing.T) {
 	t.Parallel()
 	onBothLists(t, func(t *testing.T, l listed) {
 		srv := truliootest.NewServer(t, truliootest.WithLive(account(3)))
-		rows := l.all(t.Context(), clientOf(t, srv), 0, 0)
+		rows := l.all(t.Context(), clientOf(srv), 0, 0)
 		assert.Zero(t, srv.Count(truliootest.Any))
 		ids, err := drain(t, rows)
 		require.NoError(t, err)
@@ -305,7 +296,7 @@ func TestAllIsOnePageAhead(t *testing.T) {
 	onBothLists(t, func(t *testing.T, l listed) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account(200)))
-			client := clientOf(t, srv)
+			client := clientOf(srv)
 			row := 0
 			for _, err := range l.all(t.Context(), client, 50, 0) {
 				require.NoError(t, err)
@@ -316,17 +307,17 @@ func TestAllIsOnePageAhead(t *testing.T) {
 				row++
 			}
 			assert.Equal(t, 200, row)
-			client.CloseIdleConnections()
 		})
 	})
 }
 
+// The bubble of synctest fails the test where a goroutine is left.
 func TestAllBreakCancelsAndWaits(t *testing.T) {
 	t.Parallel()
 	onBothLists(t, func(t *testing.T, l listed) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account(200)))
-			client := clientOf(t, srv)
+			client := clientOf(srv)
 			gone := make(chan struct{})
 			srv.Fail(l.operation, truliootest.Handle(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 				<-r.Context().Done() // no answer; this ends with the client's patience
@@ -342,8 +333,6 @@ func TestAllBreakCancelsAndWaits(t *testing.T) {
 			<-gone
 			assert.Zero(t, time.Since(begun), "the fetch ran on until a time-out")
 			assert.Equal(t, 2, srv.Count(l.operation), "the fetch was tried again")
-			client.CloseIdleConnections()
-			// The bubble fails the test where a goroutine is left.
 		})
 	})
 }
@@ -352,7 +341,7 @@ func TestAllPanicOfTheCallerCancelsToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account(200)))
-		client := clientOf(t, srv)
+		client := clientOf(srv)
 		srv.Fail(truliootest.ListClients, truliootest.Hang(), truliootest.Skip(1))
 		begun := time.Now()
 		assert.PanicsWithValue(t, "the caller's", func() {
@@ -361,7 +350,6 @@ func TestAllPanicOfTheCallerCancelsToo(t *testing.T) {
 			}
 		})
 		assert.Zero(t, time.Since(begun))
-		client.CloseIdleConnections()
 	})
 }
 
@@ -370,7 +358,7 @@ func TestAllYieldsAnErrorOnceAfterTheRowsBeforeIt(t *testing.T) {
 	onBothLists(t, func(t *testing.T, l listed) {
 		srv := truliootest.NewServer(t, truliootest.WithLive(account(120)))
 		srv.Fail(l.operation, truliootest.Answer(http.StatusForbidden, "{}"), truliootest.Nth(2))
-		ids, err := drain(t, l.all(t.Context(), clientOf(t, srv), 50, 0))
+		ids, err := drain(t, l.all(t.Context(), clientOf(srv), 50, 0))
 		require.ErrorIs(t, err, trulioo.ErrForbidden)
 		assert.Equal(t, expected(srv, l)[:50], ids)
 		assert.Equal(t, 2, srv.Count(l.operation))
@@ -385,7 +373,7 @@ func TestAllEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		var ids []string
 		var failed error
-		for id, err := range l.all(ctx, clientOf(t, srv), 50, 0) {
+		for id, err := range l.all(ctx, clientOf(srv), 50, 0) {
 			cancel()
 			if failed = err; err == nil {
 				ids = append(ids, id)
@@ -400,7 +388,7 @@ func TestAllEndsWithItsContext(t *testing.T) {
 func TestAllCopiesItsOptions(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithLive(account(9)))
-	client := clientOf(t, srv)
+	client := clientOf(srv)
 	clients := &trulioo.ClientListOptions{Limit: 2, FlowID: "f", Statuses: []trulioo.Status{trulioo.StatusAccepted}}
 	rows := client.Clients.All(t.Context(), clients)
 	clients.Limit, clients.FlowID, clients.Page, clients.Statuses[0] = 51, "", 3, trulioo.StatusRejected
@@ -424,7 +412,7 @@ func TestAllCanBeIteratedTwice(t *testing.T) {
 	t.Parallel()
 	onBothLists(t, func(t *testing.T, l listed) {
 		srv := truliootest.NewServer(t, truliootest.WithLive(account(70)))
-		rows := l.all(t.Context(), clientOf(t, srv), 50, 0)
+		rows := l.all(t.Context(), clientOf(srv), 50, 0)
 		for range 2 {
 			ids, err := drain(t, rows)
 			require.NoError(t, err)
@@ -454,7 +442,7 @@ func TestAllSurvivesLies(t *testing.T) {
 						for _, clamp := range []int{0, 7} {
 							how := truliootest.Listing{Last: last, TotalPages: pages, EmptyEvery: empty, MaxLimit: clamp}
 							srv := truliootest.NewServer(t, truliootest.WithLive(live), truliootest.WithListing(how))
-							client := clientOf(t, srv)
+							client := clientOf(srv)
 							ids, err := drain(t, l.all(t.Context(), client, 0, 0))
 							require.NoError(t, err, "%d rows, %+v", rows, how)
 							want := expected(srv, l)
@@ -462,7 +450,6 @@ func TestAllSurvivesLies(t *testing.T) {
 							if len(want) > 0 {
 								require.Equal(t, want, ids, "%d rows, %+v", rows, how)
 							}
-							client.CloseIdleConnections()
 							srv.Close()
 						}
 					}
@@ -501,7 +488,7 @@ func TestAllTakesNoCountOnItsWord(t *testing.T) {
 		} {
 			srv := truliootest.NewServer(t)
 			scripted(srv, l.operation, pages...)
-			ids, err := drain(t, l.all(t.Context(), clientOf(t, srv), 2, 0))
+			ids, err := drain(t, l.all(t.Context(), clientOf(srv), 2, 0))
 			require.NoError(t, err, name)
 			assert.Equal(t, []string{"a", "b", "c", "d"}, ids, name)
 		}
@@ -515,7 +502,7 @@ func TestAllStopsAtAServerThatRepeatsItself(t *testing.T) {
 			t.Parallel()
 			for _, from := range []int{1, 2, 4} {
 				srv := truliootest.NewServer(t, truliootest.WithLive(account(200)), truliootest.WithListing(truliootest.Listing{RepeatFrom: from}))
-				ids, err := drain(t, l.all(t.Context(), clientOf(t, srv), 50, 0))
+				ids, err := drain(t, l.all(t.Context(), clientOf(srv), 50, 0))
 				require.ErrorIs(t, err, trulioo.ErrPaging)
 				assert.Equal(t, expected(srv, l)[:50*from], ids)
 				assert.Equal(t, from+1, srv.Count(l.operation))
@@ -532,7 +519,7 @@ func TestAllStopsAtAServerThatRepeatsItself(t *testing.T) {
 				t.Parallel()
 				srv := truliootest.NewServer(t)
 				scripted(srv, l.operation, pages...)
-				ids, err := drain(t, l.all(t.Context(), clientOf(t, srv), 2, 0))
+				ids, err := drain(t, l.all(t.Context(), clientOf(srv), 2, 0))
 				require.ErrorIs(t, err, trulioo.ErrPaging)
 				var decode *trulioo.DecodeError
 				require.ErrorAs(t, err, &decode)
@@ -545,7 +532,7 @@ func TestAllStopsAtAServerThatRepeatsItself(t *testing.T) {
 			t.Parallel()
 			srv := truliootest.NewServer(t)
 			srv.Fail(l.operation, truliootest.Answer(http.StatusOK, envelope(1000, 1000, 0, false)))
-			_, err := drain(t, l.all(t.Context(), clientOf(t, srv), 0, 0))
+			_, err := drain(t, l.all(t.Context(), clientOf(srv), 0, 0))
 			require.ErrorIs(t, err, trulioo.ErrPaging)
 			assert.Less(t, srv.Count(l.operation), 20)
 		})
@@ -575,7 +562,7 @@ func TestAllTakesShiftedRowsForNoRepeat(t *testing.T) {
 			},
 		}))
 		before := live.IDs()
-		ids, err := drain(t, eachID(clientOf(t, srv).Clients.All(t.Context(), &trulioo.ClientListOptions{Limit: c.limit}),
+		ids, err := drain(t, eachID(clientOf(srv).Clients.All(t.Context(), &trulioo.ClientListOptions{Limit: c.limit}),
 			func(e *trulioo.EndClient) string { return e.ID }))
 		require.NoError(t, err, "%+v", c)
 		assert.Subset(t, ids, before, "%+v", c)
@@ -598,7 +585,7 @@ func TestListUntidyEnvelope(t *testing.T) {
 			t.Parallel()
 			srv := truliootest.NewServer(t)
 			srv.Fail(truliootest.Any, truliootest.Answer(http.StatusOK, body).Header("Content-Type", "application/json"), truliootest.Path("/query/"))
-			client := clientOf(t, srv)
+			client := clientOf(srv)
 			page, err := client.Clients.List(t.Context(), nil)
 			require.NoError(t, err)
 			assert.Equal(t, []any{7, 3, 1, 2, false, true},
@@ -615,11 +602,11 @@ func TestListUntidyEnvelope(t *testing.T) {
 	} {
 		srv := truliootest.NewServer(t)
 		srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, body))
-		page, err := clientOf(t, srv).Clients.List(t.Context(), nil)
+		page, err := clientOf(srv).Clients.List(t.Context(), nil)
 		require.NoError(t, err, name)
 		assert.Empty(t, page.Data, name)
 		assert.NotNil(t, page.Data, name)
-		ids, err := drain(t, eachID(clientOf(t, srv).Clients.All(t.Context(), nil), func(e *trulioo.EndClient) string { return e.ID }))
+		ids, err := drain(t, eachID(clientOf(srv).Clients.All(t.Context(), nil), func(e *trulioo.EndClient) string { return e.ID }))
 		require.NoError(t, err, name)
 		assert.Empty(t, ids, name)
 	}
@@ -629,7 +616,7 @@ func TestListNamesThePlaceOfARowThatIsNone(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
 	srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, `{"data":[{"id":"a"},"secret"]}`))
-	_, err := clientOf(t, srv).Clients.List(t.Context(), nil)
+	_, err := clientOf(srv).Clients.List(t.Context(), nil)
 	var wrong *trulioo.DecodeError
 	require.ErrorAs(t, err, &wrong)
 	assert.Equal(t, "list clients", wrong.Operation)
@@ -645,7 +632,7 @@ func TestListKeepsRawByteForByte(t *testing.T) {
 	body := "{\"totalElements\": 2,\n \"data\" :[ " + first + " ,\r\n" + second + "], \"x\":1e400}"
 	srv := truliootest.NewServer(t, truliootest.WithGzip())
 	srv.Fail(truliootest.Any, truliootest.Answer(http.StatusOK, body), truliootest.Path("/query/"))
-	client := clientOf(t, srv)
+	client := clientOf(srv)
 	clients, err := client.Clients.List(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, body, string(clients.Raw))
