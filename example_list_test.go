@@ -89,7 +89,7 @@ func ExampleClientListOptions() {
 }
 
 // Files to disk. os.Root and the cleaned name keep them in their folder.
-func ExampleFilesService_Save() {
+func ExampleFilesService_Save_toDisk() {
 	srv, err := truliootest.Start(truliootest.WithFiles(truliootest.Files{Size: 1000}))
 	if err != nil {
 		fmt.Println(err)

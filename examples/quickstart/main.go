@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 
-	client, stop, err := connect(out)
+	client, stop, err := connect(out) //nolint:contextcheck // nothing is sent yet
 	if err != nil {
 		return err
 	}

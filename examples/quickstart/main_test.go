@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,28 +16,20 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// clearEnvironment lets no variable of the machine reach the test.
-func clearEnvironment(t *testing.T) {
-	t.Helper()
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "TRULIOO_") {
-			t.Setenv(name, "")
-		}
+// environment is what the program reads beside the client id. Nothing of the
+// machine's own reaches the test.
+func environment(srv *truliootest.Server) map[string]string {
+	return map[string]string{
+		"TRULIOO_CLIENT_SECRET": srv.ClientSecret,
+		"TRULIOO_BASE_URL":      srv.BaseURL,
+		"TRULIOO_TOKEN_URL":     srv.TokenURL,
+		"TRULIOO_ENVIRONMENT":   "",
+		"TRULIOO_API_VERSION":   "",
 	}
 }
 
-// setAccount points the environment at a server.
-func setAccount(t *testing.T, srv *truliootest.Server) {
-	t.Helper()
-	clearEnvironment(t)
-	t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
-	t.Setenv("TRULIOO_CLIENT_SECRET", srv.ClientSecret)
-	t.Setenv("TRULIOO_BASE_URL", srv.BaseURL)
-	t.Setenv("TRULIOO_TOKEN_URL", srv.TokenURL)
-}
-
 func TestSandboxShowsEverything(t *testing.T) {
-	clearEnvironment(t)
+	t.Setenv("TRULIOO_CLIENT_ID", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
 	printed := out.String()
@@ -56,7 +46,10 @@ func TestSandboxShowsEverything(t *testing.T) {
 
 func TestRealAccountIsMaskedUnlessAskedFor(t *testing.T) {
 	srv := truliootest.NewServer(t, truliootest.WithSeed(2)) // as in the sandbox: with files and hits
-	setAccount(t, srv)
+	t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
+	for name, value := range environment(srv) {
+		t.Setenv(name, value)
+	}
 	var masked, shown bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &masked))
 	require.NoError(t, run(t.Context(), []string{"-show"}, &shown))
@@ -109,7 +102,10 @@ func personal(t *testing.T, srv *truliootest.Server, id string) []string {
 
 func TestEmptyAccount(t *testing.T) {
 	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{})))
-	setAccount(t, srv)
+	t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
+	for name, value := range environment(srv) {
+		t.Setenv(name, value)
+	}
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
 	assert.Contains(t, out.String(), "clients: 0\nthere is no profile to show yet\n")
@@ -150,7 +146,10 @@ func TestFailuresAreOneSentence(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			srv := truliootest.NewServer(t, truliootest.WithSeed(2))
-			setAccount(t, srv)
+			t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
+			for name, value := range environment(srv) {
+				t.Setenv(name, value)
+			}
 			if c.spoil != nil {
 				c.spoil(t, srv)
 			}
@@ -165,7 +164,7 @@ func TestFailuresAreOneSentence(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	clearEnvironment(t)
+	t.Setenv("TRULIOO_CLIENT_ID", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-h"}, &out))
 	assert.Contains(t, out.String(), "-show")
@@ -174,7 +173,10 @@ func TestHelp(t *testing.T) {
 // The process itself: the exit status, and the sentence on stderr.
 func TestProcess(t *testing.T) {
 	srv := truliootest.NewServer(t)
-	setAccount(t, srv)
+	t.Setenv("TRULIOO_CLIENT_ID", srv.ClientID)
+	for name, value := range environment(srv) {
+		t.Setenv(name, value)
+	}
 	program := filepath.Join(t.TempDir(), "quickstart.exe")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(built))

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: *clients, Seed: 1})
-	srv, err := truliootest.Start(truliootest.WithAddress(*address), truliootest.WithLive(account))
+	srv, err := truliootest.Start(truliootest.WithAddress(*address), truliootest.WithLive(account)) //nolint:contextcheck // Start only listens
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func TestProcess(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "sandbox.exe")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(built))
-	_, err = exec.CommandContext(t.Context(), program, "-clients", "-1").Output() //nolint:gosec // what was just built
+	_, err = exec.CommandContext(t.Context(), program, "-clients", "-1").Output()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, 1, exit.ExitCode())

@@ -1,0 +1,147 @@
+package trulioo_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"go/ast"
+	"go/doc"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The root stays readable: CONTRIBUTING.md has the numbers.
+func TestFilesOfTheRootAreShort(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	var lines []int
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		n := bytes.Count(text, []byte("\n"))
+		assert.LessOrEqual(t, n, 400, name)
+		lines = append(lines, n)
+	}
+	slices.Sort(lines)
+	assert.Less(t, lines[len(lines)/2], 180, "the median")
+}
+
+// The workflows run no action that its owner could change under us.
+func TestActionsArePinnedByDigest(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob(filepath.Join(".github", "workflows", "*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	pinned := regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+`)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		assert.Len(t, pinned.FindAll(text, -1), strings.Count(string(text), "uses:"), name)
+	}
+}
+
+// The exported API is in testdata/api.txt, so that a change to it shows in
+// review, and CHANGELOG.md names the digest of that file below what it says
+// about the change. -update writes the file anew.
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	golden := filepath.Join("testdata", "api.txt")
+	api := exported(t, ".") + "\n" + exported(t, "truliootest")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(api), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	unix := strings.ReplaceAll(string(want), "\r\n", "\n")
+	require.Equal(t, unix, api, "the exported API has changed; if it is meant to, run make golden")
+
+	digest := sha256.Sum256([]byte(api))
+	line := "API: `" + hex.EncodeToString(digest[:6]) + "`"
+	section := newestSection(t)
+	assert.Contains(t, section, line, "say in CHANGELOG.md what changed in the exported API, with this line below")
+	assert.Regexp(t, `(?m)^- \w`, section, "the section that names the digest says what changed")
+}
+
+// newestSection is the first section of CHANGELOG.md that names a digest:
+// Unreleased where the API has changed since the last release.
+func newestSection(t *testing.T) string {
+	t.Helper()
+	for section := range strings.SplitSeq(pages(t)["CHANGELOG.md"], "\n## ") {
+		if strings.Contains(section, "\nAPI: `") {
+			return section
+		}
+	}
+	require.Fail(t, "CHANGELOG.md names no digest of the API")
+	return ""
+}
+
+// exported prints the exported declarations of a package, without comments.
+func exported(t *testing.T, folder string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	require.NoError(t, err)
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		// Without comments, so that the words may change freely.
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		files = append(files, file)
+	}
+	pkg, err := doc.NewFromFiles(set, files, "github.com/trulioo-go/trulioo/"+folder)
+	require.NoError(t, err)
+
+	var out strings.Builder
+	// Without the empty lines and the columns, which depend on the comments.
+	space := strings.NewReplacer("\t", " ")
+	write := func(decl ast.Node) {
+		var code strings.Builder
+		require.NoError(t, format.Node(&code, set, decl))
+		for line := range strings.Lines(space.Replace(code.String())) {
+			if words := strings.Fields(line); len(words) > 0 {
+				indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+				out.WriteString(indent + strings.Join(words, " ") + "\n")
+			}
+		}
+	}
+	values := func(all []*doc.Value) {
+		for _, v := range all {
+			write(v.Decl)
+		}
+	}
+	funcs := func(all []*doc.Func) {
+		for _, f := range all {
+			write(f.Decl)
+		}
+	}
+	out.WriteString("package " + pkg.Name + "\n\n")
+	values(pkg.Consts)
+	values(pkg.Vars)
+	funcs(pkg.Funcs)
+	for _, typ := range pkg.Types {
+		out.WriteString("\n")
+		write(typ.Decl)
+		values(typ.Consts)
+		values(typ.Vars)
+		funcs(typ.Funcs)
+		funcs(typ.Methods)
+	}
+	return out.String()
+}
