@@ -302,11 +302,18 @@ func program(block string) string {
 			head += strconv.Quote(path) + "\n"
 		}
 	}
+	if regexp.MustCompile(`(?m)^(\w+, )*err :=`).MatchString(block) {
+		block += "_ = err // a short block may leave the error to the reader\n"
+	}
+	address := "url string,"
+	if strings.Contains(head, `"net/url"`) {
+		address = "_ string,"
+	}
 	return head + `)
 
 func block(ctx context.Context, t *testing.T, w http.ResponseWriter, r *http.Request, header http.Header, body []byte,
-	id, secret, clientID, key string, client *trulioo.Client, profile *trulioo.Profile, ev *trulioo.Event,
-	handler *trulioo.WebhookHandler, srv *truliootest.Server, mux *http.ServeMux, err error) error {
+	id, secret, token, clientID, key string, ` + address + ` client *trulioo.Client, profile *trulioo.Profile, ev *trulioo.Event,
+	handler *trulioo.WebhookHandler, srv *truliootest.Server, store func(context.Context, *trulioo.Profile) error) error {
 	return func() error {
 ` + block + `
 		return nil
