@@ -168,6 +168,15 @@ func TestRedirectsThatNeverEndAreGivenUp(t *testing.T) {
 	assert.Less(t, srv.Count(truliootest.Any), 20)
 }
 
+func TestFileRedirectToAnotherSchemeIsRefused(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	srv.Fail(truliootest.DownloadFile, truliootest.Redirect(302, "ftp://127.0.0.1/x"))
+	_, err := clientOf(srv).Files.Download(t.Context(), "k")
+	assertRefused(t, err, 302)
+	assert.Equal(t, 1, srv.Count(truliootest.DownloadFile))
+}
+
 // assertRefused demands that the redirect itself is the answer.
 func assertRefused(t *testing.T, err error, status int) {
 	t.Helper()

@@ -26,10 +26,11 @@ func notDownwards(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return http.ErrUseLastResponse
 	}
-	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return http.ErrUseLastResponse
+	from, to := via[len(via)-1].URL.Scheme, req.URL.Scheme
+	if to == "https" || to == "http" && from == "http" {
+		return nil
 	}
-	return nil
+	return http.ErrUseLastResponse
 }
 
 // never keeps secrets where they were sent: a 307 would repeat the POST.
