@@ -18,6 +18,8 @@
 //     checked, [Profile.WatchlistHits] and [Profile.Files].
 //   - Download a file: [FilesService.Save] to a writer, or
 //     [FilesService.Download] for a stream. [FileRef.Name] is safe on any disk.
+//   - Export the account: [ClientsService.Export], parallel, complete while the
+//     account changes, and resumable.
 //   - Receive events: [NewWebhookHandler] is an http.Handler; its Handle is for
 //     those who have none. [Client.ForEvent] finds the client to ask.
 //   - Test without an account: package truliootest is a fake of the whole API.
@@ -31,6 +33,8 @@
 //	GET query/clients            ClientsService.List      clients.go
 //	GET query/clients            ClientsService.All       clients.go
 //	GET query/client/{clientId}  ClientsService.Get       clients.go
+//	GET query/client/{clientId}  ClientsService.Export    export.go
+//	GET query/clients            ClientsService.Slices    slices.go
 //	GET query/file               FilesService.Download    files.go
 //	GET query/file               FilesService.Save        files.go
 //
@@ -98,6 +102,7 @@
 //	*TransportError  no whole answer came                context's, net's, syscall's and x509's own errors
 //	*DecodeError     the answer is not what it should be ErrTooLarge, ErrPaging, io.ErrUnexpectedEOF
 //	*ArgumentError   refused before anything was sent
+//	*ExportError     one client could not be exported    the cause's own
 //
 // Not found is always an error, never a nil result. An error prints the
 // operation, the status and how often it was tried. It never prints an

@@ -28,8 +28,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// sources parses the package's files, without its tests.
-func sources(t *testing.T) map[string]*ast.File {
+// parsedFiles parses the package's files, without its tests.
+func parsedFiles(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	files := map[string]*ast.File{}
 	names, err := filepath.Glob("*.go")
@@ -48,7 +48,7 @@ func sources(t *testing.T) map[string]*ast.File {
 // overview is the text of doc.go.
 func overview(t *testing.T) string {
 	t.Helper()
-	return sources(t)["doc.go"].Doc.Text()
+	return parsedFiles(t)["doc.go"].Doc.Text()
 }
 
 // serviceMethods finds the exported methods of the services, as
@@ -57,7 +57,7 @@ func serviceMethods(t *testing.T) (file, operation map[string]string) {
 	t.Helper()
 	file, operation = map[string]string{}, map[string]string{}
 	comment := regexp.MustCompile(`(?m)^Operation: (.+)$`)
-	for name, source := range sources(t) {
+	for name, source := range parsedFiles(t) {
 		for _, decl := range source.Decls {
 			method, ok := decl.(*ast.FuncDecl)
 			if !ok || method.Recv == nil || !method.Name.IsExported() {
@@ -85,7 +85,7 @@ func serviceMethods(t *testing.T) (file, operation map[string]string) {
 func routePaths(t *testing.T) []string {
 	t.Helper()
 	var paths []string
-	ast.Inspect(sources(t)["routes.go"], func(n ast.Node) bool {
+	ast.Inspect(parsedFiles(t)["routes.go"], func(n ast.Node) bool {
 		literal, ok := n.(*ast.CompositeLit)
 		if !ok {
 			return true
@@ -182,7 +182,7 @@ func TestEnvironmentVariablesAreDocumented(t *testing.T) {
 		return slices.Compact(slices.Sorted(slices.Values(name.FindAllString(text, -1))))
 	}
 	var read []string
-	for file, source := range sources(t) {
+	for file, source := range parsedFiles(t) {
 		if file == "doc.go" {
 			continue
 		}
