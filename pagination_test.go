@@ -117,9 +117,9 @@ func clientOf(srv *truliootest.Server, opts ...trulioo.Option) *trulioo.Client {
 	return srv.Client(append([]trulioo.Option{atOnce}, opts...)...)
 }
 
-// scripted serves pages of made-up bodies, by page number; a page that is not
+// scriptPages serves pages of made-up bodies, by page number; a page that is not
 // there is empty and the last.
-func scripted(srv *truliootest.Server, op truliootest.Operation, pages ...string) {
+func scriptPages(srv *truliootest.Server, op truliootest.Operation, pages ...string) {
 	srv.Fail(op, truliootest.Handle(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		number, _ := strconv.Atoi(r.URL.Query().Get("page"))
 		body := `{"totalElements":0,"totalPages":0,"last":true,"data":[]}`
@@ -487,7 +487,7 @@ func TestAllTakesNoCountOnItsWord(t *testing.T) {
 			},
 		} {
 			srv := truliootest.NewServer(t)
-			scripted(srv, l.operation, pages...)
+			scriptPages(srv, l.operation, pages...)
 			ids, err := drain(t, l.all(t.Context(), clientOf(srv), 2, 0))
 			require.NoError(t, err, name)
 			assert.Equal(t, []string{"a", "b", "c", "d"}, ids, name)
@@ -518,7 +518,7 @@ func TestAllStopsAtAServerThatRepeatsItself(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				srv := truliootest.NewServer(t)
-				scripted(srv, l.operation, pages...)
+				scriptPages(srv, l.operation, pages...)
 				ids, err := drain(t, l.all(t.Context(), clientOf(srv), 2, 0))
 				require.ErrorIs(t, err, trulioo.ErrPaging)
 				var decode *trulioo.DecodeError
