@@ -129,8 +129,8 @@ type holder[T any] struct{ Held T }
 
 type hiding struct{ held any }
 
-type endless struct {
-	Next *endless
+type looped struct {
+	Next *looped
 	Any  any
 }
 
@@ -138,13 +138,13 @@ type endless struct {
 // too: RedactAttr covers what holds a personal value.
 func TestRedactAttr(t *testing.T) {
 	t.Parallel()
-	cycle := &endless{Any: "kept"}
+	cycle := &looped{Any: "kept"}
 	cycle.Next = cycle
 	for _, p := range personal(t) {
 		value := reflect.ValueOf(p).Elem().Interface()
 		for _, held := range []any{
 			value, p, &p, []any{1, value}, [1]any{p}, map[string]any{"k": p}, map[any]int{p: 1},
-			holder[any]{value}, &holder[any]{&p}, hiding{value}, &hiding{value}, &endless{Next: cycle, Any: holder[any]{p}},
+			holder[any]{value}, &holder[any]{&p}, hiding{value}, &hiding{value}, &looped{Next: cycle, Any: holder[any]{p}},
 		} {
 			for _, log := range handlers(trulioo.RedactAttr) {
 				logged := log(held)
@@ -167,7 +167,7 @@ func TestRedactAttr(t *testing.T) {
 
 func TestRedactAttrLeavesTheRest(t *testing.T) {
 	t.Parallel()
-	cycle := &endless{Any: []any{1, nil, "x"}}
+	cycle := &looped{Any: []any{1, nil, "x"}}
 	cycle.Next = cycle
 	wrapped := fmt.Errorf("outer: %w", &trulioo.APIError{Operation: "get client", StatusCode: 404})
 	for _, held := range []any{

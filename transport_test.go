@@ -161,6 +161,11 @@ func TestRetryAfter_date_and_nonsense(t *testing.T) {
 		waited := get(truliootest.Answer(503, "").RetryAfterDate(10 * time.Second))
 		assert.InDelta(t, 10*time.Second, waited, float64(time.Second), "a date has whole seconds")
 		assert.Zero(t, get(truliootest.Answer(503, "").RetryAfterDate(-time.Hour)))
+		srv.Fail(truliootest.GetClient, truliootest.Answer(400, "").RetryAfterDate(-time.Hour), truliootest.Times(1))
+		_, err := client.Clients.Get(t.Context(), "x", nil)
+		var api *trulioo.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Zero(t, api.RetryAfter)
 		for _, nonsense := range []string{"soon", "-5", "1.5", "0x10"} {
 			waited = get(truliootest.Answer(503, "").RetryAfter(nonsense))
 			assert.Positive(t, waited)
@@ -426,6 +431,33 @@ func TestPause_after_429_is_everybodys(t *testing.T) {
 		require.ErrorIs(t, err, trulioo.ErrRateLimited)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Len(t, arrivals, 20)
+		var api *trulioo.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Zero(t, api.Attempts, "nothing was sent")
+		assert.Positive(t, api.RetryAfter)
+	})
+}
+
+func TestPause_is_not_shortened_by_a_later_429(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		client := srv.Client()
+		_, err := client.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		srv.Fail(truliootest.ListClients, truliootest.Answer(429, "").RetryAfter("20"), truliootest.Times(1))
+		srv.Fail(truliootest.ListWorkflows, truliootest.Answer(429, "").RetryAfter("1").Delayed(time.Second), truliootest.Times(1))
+		begun := time.Now()
+		for _, err := range together(2, func(i int) error {
+			if i == 0 {
+				_, err := client.Clients.List(t.Context(), nil)
+				return err
+			}
+			_, err := client.Workflows.List(t.Context(), nil)
+			assert.GreaterOrEqual(t, time.Since(begun), 20*time.Second)
+			return err
+		}) {
+			require.NoError(t, err)
+		}
 	})
 }
 
@@ -452,6 +484,12 @@ func TestWithRateLimit(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, trulioo.ErrRateLimited)
 		assert.Equal(t, 12, srv.Count(truliootest.ListWorkflows))
+
+		// What was not waited for is not taken from the others.
+		begun = time.Now()
+		_, err = live.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, 100*time.Millisecond, time.Since(begun))
 	})
 }
 

@@ -67,7 +67,11 @@ func Causes(err error) []error {
 			kept = append(kept, sentinel)
 		}
 	}
-	kept = appendAs[*net.DNSError](kept, err)
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		// Its own Err and Server are a foreign resolver's words.
+		kept = append(kept, &net.DNSError{Err: "lookup failed", Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
+	}
 	kept = appendAs[*tls.CertificateVerificationError](kept, err)
 	kept = appendAs[tls.RecordHeaderError](kept, err)
 	kept = appendAs[x509.UnknownAuthorityError](kept, err)
