@@ -1,0 +1,81 @@
+package trulioo_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// fetches gives one token after the other, a second each.
+type fetches []string
+
+func (f *fetches) fetch(context.Context) (*oauth2.Token, error) {
+	pass(time.Second)
+	token := &oauth2.Token{AccessToken: (*f)[0], Expiry: time.Now().Add(time.Hour)}
+	*f = (*f)[1:]
+	return token, nil
+}
+
+// Two callers come back with different refused tokens while a fetch is under
+// way that brings one of them again: neither may get what it had refused.
+func TestMemoryTokenStore_gives_nobody_what_he_refused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := trulioo.NewMemoryTokenStore()
+		coming := &fetches{"second", "third"}
+		got := make([]string, 2)
+		for i, err := range together(2, func(i int) error {
+			pass(time.Duration(i) * time.Millisecond)
+			token, err := store.Token(t.Context(), "key", []string{"second", "first"}[i], coming.fetch)
+			if err == nil {
+				got[i] = token.AccessToken
+			}
+			return err
+		}) {
+			require.NoError(t, err, i)
+		}
+		assert.Equal(t, []string{"third", "second"}, got)
+		token, err := store.Token(t.Context(), "key", "", coming.fetch)
+		require.NoError(t, err)
+		assert.Equal(t, "third", token.AccessToken)
+		assert.Empty(t, *coming)
+	})
+}
+
+func TestMemoryTokenStore_keeps_keys_apart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := trulioo.NewMemoryTokenStore()
+		for key, want := range map[string]string{"a": "token of a", "b": "token of b"} {
+			token, err := store.Token(t.Context(), key, "", (&fetches{want}).fetch)
+			require.NoError(t, err)
+			assert.Equal(t, want, token.AccessToken)
+		}
+	})
+}
+
+// The fetch that a store is given ends by itself, whatever context it gets.
+func TestTokenStore_fetch_is_bounded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.Fail(truliootest.FetchToken, truliootest.Hang())
+		client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{AttemptTimeout: time.Hour}), trulioo.WithTokenStore(
+			tokenStore(func(ctx context.Context, _, _ string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+				return fetch(context.WithoutCancel(ctx))
+			})))
+		begun := time.Now()
+		_, err := client.Workflows.List(t.Context(), nil)
+		var auth *trulioo.AuthError
+		require.ErrorAs(t, err, &auth)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 30*time.Second, time.Since(begun))
+	})
+}
