@@ -94,7 +94,7 @@ const pageFoot = `
 ¹ Measured on %d profiles and scaled.
 
 "Details left raw" is how this library works: a profile's full service details stay as they are until ` + "`ServiceResult.Details`" + ` is
-called. "All details decoded" calls it for every service. The other two always decode everything. The download of the
+called. "Details decoded" calls it for every service. The other two always decode everything. The download of the
 generated client is that of ` + "`DownloadFileWithResponse`" + `, which takes the file into memory.
 
 Measured on %s with %s on %s/%s, %d cores, %s, in %.0f minutes. Times are those of a shared machine; the ratios are what to look at.

@@ -22,8 +22,8 @@ type line struct {
 	Ours, Other          string    // medians, with their units
 	Ratio                quartiles // ours to the other, paired by rounds
 	Goal                 float64   // the most that the ratio may be; 0 is no goal
-	Plot                 bool
-	Faster               bool // told as so many times faster; then Goal is the least
+	Row                  string    // of the plot; "" is none
+	Faster               bool      // told as so many times faster; then Goal is the least
 }
 
 // bar is one measure of the plot.
@@ -57,9 +57,10 @@ func (r *results) reportExports(at16, at64, inTurn runs) {
 		goal float64
 	}{{16, at16, 1.03}, {64, at64, 1.1}} {
 		what := fmt.Sprintf("%d at once", c.n)
+		row := "Export, " + what
 		ourTime := c.runs.values(ours, seconds)
-		r.compare(line{Group: group, What: what, Against: plain + ", as many at once", Goal: c.goal, Plot: true}, ourTime, c.runs.values(plain, seconds), inSeconds)
-		r.compare(line{Group: group, What: what, Against: codegen + ", as many at once", Plot: true}, ourTime, c.runs.values(codegen, seconds), inSeconds)
+		r.compare(line{Group: group, What: what, Against: plain + ", as many at once", Goal: c.goal, Row: row}, ourTime, c.runs.values(plain, seconds), inSeconds)
+		r.compare(line{Group: group, What: what, Against: codegen + ", as many at once", Row: row}, ourTime, c.runs.values(codegen, seconds), inSeconds)
 		for _, name := range contenders {
 			r.exportTimes = append(r.exportTimes, bar{what, name, spread(c.runs.values(name, seconds)).Median})
 		}
@@ -77,9 +78,9 @@ func (r *results) reportExports(at16, at64, inTurn runs) {
 		r.exportTimes = append(r.exportTimes, bar{"one after the other", name, scaled})
 	}
 	group = "Processor time of a profile"
-	r.compare(line{Group: group, What: "16 at once", Against: codegen + ", as many at once", Goal: 1, Plot: true}, at16.values(ours, cpuPerClient), at16.values(codegen, cpuPerClient), inMicroseconds)
+	r.compare(line{Group: group, What: "16 at once", Against: codegen + ", as many at once", Goal: 1, Row: "Export, processor time"}, at16.values(ours, cpuPerClient), at16.values(codegen, cpuPerClient), inMicroseconds)
 	r.compare(line{Group: group, What: "16 at once", Against: codegen + ", one after the other", Goal: 1}, at16.values(ours, cpuPerClient), inTurn.values(codegen, cpuPerClient), inMicroseconds)
-	r.compare(line{Group: group, What: "16 at once", Against: plain + ", as many at once", Plot: true}, at16.values(ours, cpuPerClient), at16.values(plain, cpuPerClient), inMicroseconds)
+	r.compare(line{Group: group, What: "16 at once", Against: plain + ", as many at once", Row: "Export, processor time"}, at16.values(ours, cpuPerClient), at16.values(plain, cpuPerClient), inMicroseconds)
 	r.reportConnections(16, at16)
 	r.reportConnections(64, at64)
 }
@@ -101,7 +102,7 @@ func (r *results) reportConnections(concurrency int, all runs) {
 func (r *results) reportLarge(at16 runs) {
 	group := fmt.Sprintf("Export of %d profiles of 200 KB, 16 at once", r.size.Large)
 	for _, other := range []string{plain, codegen} {
-		r.compare(line{Group: group, What: "Time", Against: other, Plot: true}, at16.values(ours, seconds), at16.values(other, seconds), inSeconds)
+		r.compare(line{Group: group, What: "Time", Against: other, Row: "Export of 200 KB profiles"}, at16.values(ours, seconds), at16.values(other, seconds), inSeconds)
 	}
 	for _, other := range []string{plain, codegen} {
 		r.compare(line{Group: group, What: "Memory at most", Against: other}, at16.values(ours, megabytes), at16.values(other, megabytes), inMegabytes)
@@ -125,20 +126,20 @@ func (r *results) reportGet(j job, calls map[string]pace) {
 	what, unit := "4 KB", inMicroseconds
 	switch {
 	case j.Details:
-		what, unit = "200 KB, all details decoded", inMilliseconds
+		what, unit = "200 KB, details decoded", inMilliseconds
 	case j.Full:
 		what, unit = "200 KB, details left raw", inMilliseconds
 	}
 	for _, other := range []string{plain, codegen} {
-		r.compare(line{Group: "One profile", What: what, Against: other, Plot: true}, micro(calls[ours]), micro(calls[other]), unit)
-		r.allocations("One profile", what, other, calls)
+		r.compare(line{Group: "One profile", What: what, Against: other, Row: "Profile, " + what}, micro(calls[ours]), micro(calls[other]), unit)
+		r.allocations("One profile", what+": allocations", other, calls)
 	}
 }
 
 func (r *results) allocations(group, what, other string, calls map[string]pace) {
 	a, b := calls[ours].Allocations, calls[other].Allocations
 	r.add(line{
-		Group: group, What: what + ": allocations", Against: other,
+		Group: group, What: what, Against: other,
 		Ours: fmt.Sprintf("%.0f", a), Other: fmt.Sprintf("%.0f", b), Ratio: quartiles{a / b, a / b, a / b},
 	})
 }
@@ -146,7 +147,7 @@ func (r *results) allocations(group, what, other string, calls map[string]pace) 
 func (r *results) reportDownload(downloads runs) {
 	group := "Download of 256 MiB"
 	for _, other := range []string{plain, codegen} {
-		r.compare(line{Group: group, What: "Time", Against: other, Plot: true}, downloads.values(ours, seconds), downloads.values(other, seconds), inSeconds)
+		r.compare(line{Group: group, What: "Time", Against: other, Row: group}, downloads.values(ours, seconds), downloads.values(other, seconds), inSeconds)
 	}
 	for _, other := range []string{plain, codegen} {
 		r.compare(line{Group: group, What: "Memory at most", Against: other}, downloads.values(ours, megabytes), downloads.values(other, megabytes), inMegabytes)
@@ -155,8 +156,8 @@ func (r *results) reportDownload(downloads runs) {
 
 func (r *results) reportWebhook(calls map[string]pace) {
 	group := "Webhook, an event of 2 KB"
-	r.compare(line{Group: group, What: "Time", Against: plain, Plot: true}, micro(calls[ours]), micro(calls[plain]), inMicroseconds)
-	r.allocations(group, "Time", plain, calls)
+	r.compare(line{Group: group, What: "Time", Against: plain, Row: group}, micro(calls[ours]), micro(calls[plain]), inMicroseconds)
+	r.allocations(group, "Allocations", plain, calls)
 }
 
 func micro(p pace) []float64 {
