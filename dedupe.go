@@ -1,9 +1,9 @@
 package trulioo
 
 import (
-	"container/list"
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -49,25 +49,34 @@ var (
 // MemoryDeduper is a Deduper for one process, with bounds on how many keys it
 // remembers and for how long. It forgets everything when the process ends.
 type MemoryDeduper struct {
-	size int
-	ttl  time.Duration
+	size  int
+	ttl   time.Duration
+	begun time.Time
 
-	mu       sync.Mutex
-	entries  map[string]*list.Element // of *dedupeEntry
-	inFlight *list.List               // oldest claim first
-	done     *list.List               // oldest commit first
-	claims   uint64                   // the last claim given
+	mu      sync.Mutex
+	index   map[string]int32 // of entries, by key
+	entries []dedupeEntry    // in two rings and a chain; few pointers, so that the collector is quick
+	free    int32            // the first unused entry; 0 for none
+	claims  uint64           // the last claim given
 }
 
+// dedupeEntry is a key in one of the two rings.
 type dedupeEntry struct {
-	key   string
-	claim string // "" once done
-	ends  time.Time
+	key        string
+	claim      uint64        // 0 once done
+	ends       time.Duration // the lease or the ttl, since begun
+	prev, next int32
 }
+
+// The entries that rings begin and end at.
+const (
+	inFlightRing = 0 // oldest claim first
+	doneRing     = 1 // oldest commit first
+)
 
 // NewMemoryDeduper remembers size events, each for ttl after it was handled.
 // When it is full it forgets the one handled longest ago, and never one in
-// flight. An event takes about 300 bytes. A size below 1 means 100,000, and a
+// flight. An event takes about 200 bytes. A size below 1 means 100,000, and a
 // ttl of 0 or less 24 hours.
 func NewMemoryDeduper(size int, ttl time.Duration) *MemoryDeduper {
 	if size < 1 {
@@ -76,23 +85,24 @@ func NewMemoryDeduper(size int, ttl time.Duration) *MemoryDeduper {
 	if ttl <= 0 {
 		ttl = defaultDedupeTTL
 	}
-	return &MemoryDeduper{
-		size: size, ttl: ttl,
-		entries: map[string]*list.Element{}, inFlight: list.New(), done: list.New(),
+	d := &MemoryDeduper{
+		size: min(size, math.MaxInt32-2), ttl: ttl, begun: time.Now(),
+		index: map[string]int32{}, entries: make([]dedupeEntry, 2),
 	}
+	d.entries[doneRing].prev, d.entries[doneRing].next = doneRing, doneRing
+	return d
 }
 
 // Reserve claims a key. The error means that size events are in flight.
 func (d *MemoryDeduper) Reserve(_ context.Context, key string, lease time.Duration) (string, DedupState, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	if el, ok := d.entries[key]; ok {
-		entry := el.Value.(*dedupeEntry)
-		switch {
-		case !now.Before(entry.ends):
-			d.forget(el)
-		case entry.claim == "":
+	now := time.Since(d.begun)
+	if at, ok := d.index[key]; ok {
+		switch e := &d.entries[at]; {
+		case now >= e.ends:
+			d.forget(at)
+		case e.claim == 0:
 			return "", DedupDone, nil
 		default:
 			return "", DedupInFlight, nil
@@ -102,22 +112,24 @@ func (d *MemoryDeduper) Reserve(_ context.Context, key string, lease time.Durati
 		return "", DedupNew, errDeduperFull
 	}
 	d.claims++
-	claim := strconv.FormatUint(d.claims, 36)
-	d.entries[key] = d.inFlight.PushBack(&dedupeEntry{key, claim, now.Add(lease)})
-	return claim, DedupNew, nil
+	at := d.unused()
+	d.entries[at] = dedupeEntry{key: key, claim: d.claims, ends: now + lease}
+	d.index[key] = at
+	d.push(inFlightRing, at)
+	return strconv.FormatUint(d.claims, 36), DedupNew, nil
 }
 
 // Commit marks the key as done. The error means that the claim was lost.
 func (d *MemoryDeduper) Commit(_ context.Context, key, claim string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	el, err := d.held(key, claim)
+	at, err := d.held(key, claim)
 	if err != nil {
 		return err
 	}
-	entry := d.inFlight.Remove(el).(*dedupeEntry)
-	entry.claim, entry.ends = "", time.Now().Add(d.ttl)
-	d.entries[key] = d.done.PushBack(entry)
+	d.cut(at)
+	d.push(doneRing, at)
+	d.entries[at].claim, d.entries[at].ends = 0, time.Since(d.begun)+d.ttl
 	return nil
 }
 
@@ -125,47 +137,66 @@ func (d *MemoryDeduper) Commit(_ context.Context, key, claim string) error {
 func (d *MemoryDeduper) Release(_ context.Context, key, claim string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	el, err := d.held(key, claim)
+	at, err := d.held(key, claim)
 	if err != nil {
 		return err
 	}
-	d.forget(el)
+	d.forget(at)
 	return nil
 }
 
 // held finds the entry of a claim. A lease that has ended while nobody else
 // came is as good as held.
-func (d *MemoryDeduper) held(key, claim string) (*list.Element, error) {
-	el, ok := d.entries[key]
-	if !ok || claim == "" || el.Value.(*dedupeEntry).claim != claim {
-		return nil, errClaimLost
+func (d *MemoryDeduper) held(key, claim string) (int32, error) {
+	n, err := strconv.ParseUint(claim, 36, 64)
+	at, ok := d.index[key]
+	if err != nil || !ok || n == 0 || d.entries[at].claim != n {
+		return 0, errClaimLost
 	}
-	return el, nil
+	return at, nil
 }
 
-// room forgets what has ended and, when full, the oldest that is done.
-func (d *MemoryDeduper) room(now time.Time) bool {
-	for _, l := range [...]*list.List{d.done, d.inFlight} {
-		for el := l.Front(); el != nil && !now.Before(el.Value.(*dedupeEntry).ends); el = l.Front() {
-			d.forget(el)
-		}
-	}
-	if len(d.entries) < d.size {
+// room makes room for one more: when full, it forgets the oldest claim if its
+// lease has ended, and else the oldest that is done.
+func (d *MemoryDeduper) room(now time.Duration) bool {
+	if len(d.index) < d.size {
 		return true
 	}
-	if oldest := d.done.Front(); oldest != nil {
-		d.forget(oldest)
-		return true
+	oldest := d.entries[inFlightRing].next
+	if oldest == inFlightRing || now < d.entries[oldest].ends {
+		oldest = d.entries[doneRing].next
 	}
-	return false
+	if oldest == doneRing {
+		return false
+	}
+	d.forget(oldest)
+	return true
 }
 
-func (d *MemoryDeduper) forget(el *list.Element) {
-	entry := el.Value.(*dedupeEntry)
-	delete(d.entries, entry.key)
-	if entry.claim == "" {
-		d.done.Remove(el)
-	} else {
-		d.inFlight.Remove(el)
+// unused gives an entry that is in no ring.
+func (d *MemoryDeduper) unused() int32 {
+	if at := d.free; at != 0 {
+		d.free = d.entries[at].next
+		return at
 	}
+	d.entries = append(d.entries, dedupeEntry{})
+	return int32(len(d.entries) - 1) //nolint:gosec // size is bounded
+}
+
+func (d *MemoryDeduper) forget(at int32) {
+	delete(d.index, d.entries[at].key)
+	d.cut(at)
+	d.entries[at] = dedupeEntry{next: d.free}
+	d.free = at
+}
+
+func (d *MemoryDeduper) push(ring, at int32) {
+	last := d.entries[ring].prev
+	d.entries[at].prev, d.entries[at].next = last, ring
+	d.entries[last].next, d.entries[ring].prev = at, at
+}
+
+func (d *MemoryDeduper) cut(at int32) {
+	e := d.entries[at]
+	d.entries[e.prev].next, d.entries[e.next].prev = e.next, e.prev
 }

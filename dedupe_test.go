@@ -43,6 +43,8 @@ func TestMemoryDeduper(t *testing.T) {
 	require.Error(t, d.Commit(t.Context(), "a", second), "twice")
 	require.Error(t, d.Release(t.Context(), "a", second), "what is done stays done")
 	require.Error(t, d.Release(t.Context(), "a", ""))
+	require.Error(t, d.Release(t.Context(), "a", "0"))
+	require.Error(t, d.Release(t.Context(), "a", "not a claim"))
 }
 
 func TestMemoryDeduperLeaseAndTTL(t *testing.T) {

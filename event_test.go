@@ -3,6 +3,7 @@ package trulioo_test
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,39 @@ func TestParseEventIsTolerant(t *testing.T) {
 			t.Parallel()
 			check(t, parse(t, body))
 		})
+	}
+}
+
+// A result in an event is read like one in a profile, by a shorter way: the two
+// must not drift apart, and no field of the type may be forgotten.
+func TestEventServiceDataIsThatOfAProfile(t *testing.T) {
+	t.Parallel()
+	info := `"transactionInfo":{"accountName":"a","accountIdentifier":"b","countryCode":"c","date":"d","shareableToken":"e\n",` +
+		`"transactionId":"f","transactionRecordId":"g","userName":"h"}`
+	full := `{"timestamp":1718011363,"serviceStatus":"completed","nodeId":"n","nodeTitle":"t","nodeType":"TRULIOO_DOC_V","match":true,` +
+		`"secondaryMatch":false,"fullServiceDetails":{"a": [1]},"watchlistResults":{"L":{"watchlistStatus":"No Hit","watchlistHitDetails":{"wlHitsNumber":1}}},` + info + `}`
+	for _, service := range []string{
+		full, `{}`,
+		`{"timestamp":null,"serviceStatus":null,"nodeId":null,"nodeType":null,"match":null,"transactionInfo":null,"fullServiceDetails":null,"watchlistResults":null}`,
+		`{"nodeId":7,"match":"true","serviceStatus":8,"watchlistResults":[]}`,
+		`{"match":1,"secondaryMatch":"no","transactionInfo":{"date":20240610,"userName":true}}`,
+		`{"transactionInfo":[],"nodeTitle":{},"fullServiceDetails":"{}"}`,
+		`{"watchlistResults":{"L":{"watchlistHitDetails":{"wlHitsNumber":"3"}}},"new":1}`,
+	} {
+		profile := `{"flowData":{"f":{"serviceData":[` + service + `]}}}`
+		var want trulioo.Profile
+		require.NoError(t, json.Unmarshal([]byte(profile), &want))
+		got := parse(t, `{"flowId":"f","serviceData":`+service+`}`).ServiceData
+		require.NotNil(t, got, service)
+		assert.Equal(t, want.Services()[0], *got, service)
+	}
+	got := reflect.ValueOf(*parse(t, `{"flowId":"f","serviceData":`+full+`}`).ServiceData)
+	for i := range got.NumField() {
+		assert.False(t, got.Field(i).IsZero(), got.Type().Field(i).Name)
+	}
+	transaction := got.FieldByName("TransactionInfo")
+	for i := range transaction.NumField() {
+		assert.False(t, transaction.Field(i).IsZero(), transaction.Type().Field(i).Name)
 	}
 }
 

@@ -167,6 +167,12 @@ func TestWebhookTrapNoSizeLimit(t *testing.T) {
 	assert.Equal(t, 413, w.Code)
 	assert.LessOrEqual(t, body.read, 2<<20)
 
+	body.read, r.ContentLength = 0, 10<<20
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	assert.Equal(t, 413, w.Code)
+	assert.Zero(t, body.read, "a length that is too large is not even read")
+
 	assert.Equal(t, 413, post(t, h, strings.Repeat(" ", 10<<20)).Code)
 	assert.Equal(t, 200, post(t, h, strings.Repeat(" ", 1<<20-len(callback("")))+callback("")).Code, "exactly 1 MiB")
 	assert.Equal(t, 413, post(t, h, strings.Repeat(" ", 1<<20+1-len(callback("")))+callback("")).Code, "one more")
@@ -248,6 +254,7 @@ func TestWebhookTokenIsExact(t *testing.T) {
 		"other case":      {`"token":"` + strings.ToUpper(hookToken) + `"`, 401},
 		"name's case":     {`"Token":"` + hookToken + `"`, 401},
 		"null":            {`"token":null`, 401},
+		"a number":        {`"token":42`, 401},
 		"in an array":     {`"token":["` + hookToken + `"]`, 401},
 		"deeper":          {`"event":{"token":"` + hookToken + `"}`, 401},
 		"twice":           {`"token":"wrong","token":"` + hookToken + `"`, 400},
@@ -255,7 +262,7 @@ func TestWebhookTokenIsExact(t *testing.T) {
 		"twice, escaped":  {`"token":"wrong","\u0074oken":"` + hookToken + `"`, 400},
 		"twice, by case":  {`"token":"wrong","Token":"` + hookToken + `"`, 401},
 	} {
-		h, err := trulioo.NewWebhookHandler(accept, trulioo.WithVerificationToken("old-token", hookToken))
+		h, err := trulioo.NewWebhookHandler(accept, trulioo.WithVerificationToken("42", hookToken))
 		require.NoError(t, err)
 		assert.Equal(t, tc.status, post(t, h, `{`+tc.member+`,"id":"c1"}`).Code, name)
 	}
@@ -434,10 +441,10 @@ func TestWebhookTrapPanic(t *testing.T) {
 // A function ended by runtime.Goexit, as t.FailNow does, has failed.
 func TestWebhookGoexit(t *testing.T) {
 	t.Parallel()
-	exits := true
+	runs := 0
 	h := newHook(t, func(context.Context, *trulioo.Event) error {
-		if exits {
-			exits = false
+		runs++
+		if runs == 1 {
 			runtime.Goexit()
 		}
 		return nil
@@ -449,6 +456,7 @@ func TestWebhookGoexit(t *testing.T) {
 	}()
 	<-done
 	assert.Equal(t, 200, post(t, h, callback("")).Code)
+	assert.Equal(t, 2, runs)
 	require.NoError(t, h.Shutdown(t.Context()))
 }
 
