@@ -1,0 +1,65 @@
+package truwatermill
+
+import (
+	"errors"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/trulioo-go/trulioo"
+)
+
+// FetchProfile gives a handler for a watermill Router, from the topic of
+// Publish to one of profiles. For a FLOW_END it gets the end client's profile,
+// from the environment that the event names, and publishes it: the payload
+// decodes with json.Unmarshal into a trulioo.Profile and is what the API sent,
+// the metadata is that of the event, and the id is "profile-" and the event's
+// key, since a broker that drops copies may do so across topics.
+//
+// All other events pass by: they are acknowledged and nothing is published.
+// That includes ABANDONED and MANUALLY_ACCEPTED and its kin, whose profiles are
+// not complete or were published before.
+//
+// An error means that nothing was published, and the Router has the broker
+// deliver the event again. That is right for an API that cannot be reached, and
+// for ever wrong for a message that is no event, an event without a client id,
+// and an end client who is not found; Permanent tells them apart. A profile is
+// never dropped silently for a 404: it can be early, or of another account.
+//
+// The profile is as of the fetch. An event that is delivered twice makes two
+// messages with one id. opts may be nil.
+func FetchProfile(client *trulioo.Client, opts *trulioo.GetOptions) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		ev, err := ParseMessage(msg)
+		if err != nil {
+			return nil, err
+		}
+		if ev.Type != trulioo.EventFlowEnd {
+			return nil, nil
+		}
+		profile, err := client.ForEvent(ev).Clients.Get(msg.Context(), ev.ClientID, opts)
+		if err != nil {
+			return nil, err
+		}
+		payload, err := profile.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		out := message.NewMessage("profile-"+ev.Key(), payload)
+		out.Metadata = metadata(ev)
+		return []*message.Message{out}, nil
+	}
+}
+
+// Permanent reports whether an error of FetchProfile or ParseMessage comes back
+// with each delivery of the message: it is no event, its event has no client
+// id, or the API does not know the end client. It is a filter for watermill's
+// middleware.PoisonQueueWithFilter, which moves the message to a topic of its
+// own. Put middleware.Retry inside it, for an end client that is known late.
+func Permanent(err error) bool {
+	if _, ok := errors.AsType[*trulioo.ArgumentError](err); ok {
+		return true
+	}
+	decode, ok := errors.AsType[*trulioo.DecodeError](err)
+	notAnEvent := ok && decode.Attempts == 0 // a broken answer of the API has some
+	return notAnEvent || errors.Is(err, trulioo.ErrNotFound)
+}

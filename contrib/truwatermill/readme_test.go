@@ -1,0 +1,28 @@
+package truwatermill_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What a user copies from the README compiles.
+func TestGoBlocksOfTheREADMECompile(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(readme, -1)
+	require.Len(t, blocks, 2, "the receiver and the consumer")
+	for i, block := range blocks {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.go", i))
+		require.NoError(t, os.WriteFile(file, block[1], 0o600)) //nolint:gosec // a block of our README
+		out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
+		assert.NoError(t, err, string(out))
+	}
+}
