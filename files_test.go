@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -636,19 +635,4 @@ func TestDownloadNames(t *testing.T) {
 		require.NoError(t, err, disposition)
 		require.NoError(t, created.Close())
 	}
-}
-
-func ExampleFilesService_Save() {
-	srv, err := truliootest.Start()
-	if err != nil {
-		panic(err)
-	}
-	defer srv.Close()
-	client := srv.Client()
-	key := srv.Live.FileKeys(srv.Live.IDs()[0])[0]
-
-	var photo bytes.Buffer
-	n, err := client.Files.Save(context.Background(), key, &photo)
-	fmt.Println(n == int64(photo.Len()), err)
-	// Output: true <nil>
 }

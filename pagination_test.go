@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -317,7 +318,8 @@ func TestAllBreakCancelsAndWaits(t *testing.T) {
 	onBothLists(t, func(t *testing.T, l listed) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account(200)))
-			client := clientOf(srv)
+			var running openCalls
+			client := clientOf(srv, trulioo.WithObserver(&running))
 			gone := make(chan struct{})
 			srv.Fail(l.operation, truliootest.Handle(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 				<-r.Context().Done() // no answer; this ends with the client's patience
@@ -328,13 +330,26 @@ func TestAllBreakCancelsAndWaits(t *testing.T) {
 				require.NoError(t, err)
 				synctest.Wait() // the second page is under way
 				require.Equal(t, 2, srv.Count(l.operation))
+				require.Equal(t, int64(1), running.Load())
 				break
 			}
+			assert.Zero(t, running.Load(), "the loop was left before the fetch had ended")
 			<-gone
 			assert.Zero(t, time.Since(begun), "the fetch ran on until a time-out")
 			assert.Equal(t, 2, srv.Count(l.operation), "the fetch was tried again")
 		})
 	})
+}
+
+// openCalls counts the calls under way.
+type openCalls struct{ atomic.Int64 }
+
+func (o *openCalls) Start(ctx context.Context, step trulioo.Step) (context.Context, func(trulioo.Outcome)) {
+	if step.Kind != trulioo.StepCall {
+		return ctx, func(trulioo.Outcome) {}
+	}
+	o.Add(1)
+	return ctx, func(trulioo.Outcome) { o.Add(-1) }
 }
 
 func TestAllPanicOfTheCallerCancelsToo(t *testing.T) {
