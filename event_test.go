@@ -39,7 +39,7 @@ func TestParseEvent(t *testing.T) {
 	assert.Equal(t, trulioo.ServiceEIDV, ev.ServiceType)
 	assert.True(t, ev.Test)
 	assert.Equal(t, 2, ev.Retry)
-	assert.Equal(t, wholeEvent, string(ev.Raw))
+	assert.Equal(t, wholeEvent, string(ev.Raw)) //nolint:testifylint // the very bytes
 	require.NotNil(t, ev.ServiceData)
 	assert.Equal(t, trulioo.ServiceStatusCompleted, ev.ServiceData.ServiceStatus)
 	assert.False(t, *ev.ServiceData.Match)
@@ -203,7 +203,7 @@ func TestEventField(t *testing.T) {
 	}
 	value, ok = ev.Field()
 	require.True(t, ok)
-	assert.Equal(t, wholeEvent, string(value))
+	assert.Equal(t, wholeEvent, string(value)) //nolint:testifylint // the very bytes
 	_, ok = (&trulioo.Event{}).Field("id")
 	assert.False(t, ok)
 }

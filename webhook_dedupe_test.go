@@ -162,7 +162,7 @@ func TestWebhookDeduperDown(t *testing.T) {
 				c, errs := &counted{}, &hookErrors{}
 				c.fails.Store(tc.fails)
 				h := newHook(t, func(ctx context.Context, ev *trulioo.Event) error {
-					assert.NoError(t, ctx.Err(), "a Deduper that hangs leaves time for the function")
+					require.NoError(t, ctx.Err(), "a Deduper that hangs leaves time for the function")
 					return c.fn(ctx, ev)
 				}, errs.option(), trulioo.WithDeduper(&tc.deduper))
 				begun := time.Now()
@@ -273,8 +273,8 @@ func TestWebhookProperty(t *testing.T) {
 	t.Parallel()
 	const events = 10_000
 	synctest.Test(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // repeatable
-		l := &ledger{rng: rand.New(rand.NewPCG(1, 2)), runs: map[string]int{}, successes: map[string]int{}, now: map[string]int{}}
+		rng := rand.New(rand.NewPCG(3, 4))                                                                                         //nolint:gosec // repeatable
+		l := &ledger{rng: rand.New(rand.NewPCG(1, 2)), runs: map[string]int{}, successes: map[string]int{}, now: map[string]int{}} //nolint:gosec // repeatable
 		shared := trulioo.NewMemoryDeduper(2*events, 24*time.Hour)
 		// A lease that the functions which overrun do not outlive in another process.
 		fresh := func() *trulioo.WebhookHandler {

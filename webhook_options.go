@@ -19,8 +19,8 @@ const (
 
 // The variables that NewWebhookHandlerFromEnv reads.
 const (
-	envWebhookToken  = "TRULIOO_WEBHOOK_TOKEN"
-	envWebhookSecret = "TRULIOO_WEBHOOK_SECRET"
+	envWebhookToken  = "TRULIOO_WEBHOOK_TOKEN"  //nolint:gosec // a name
+	envWebhookSecret = "TRULIOO_WEBHOOK_SECRET" //nolint:gosec // a name
 )
 
 // WebhookOption sets one thing of a WebhookHandler. The order of options does

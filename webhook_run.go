@@ -288,7 +288,7 @@ type webhookLog struct{ logger *slog.Logger }
 
 // Start implements Observer.
 func (l webhookLog) Start(ctx context.Context, step Step) (context.Context, func(Outcome)) {
-	ctx, end := logObserver{l.logger}.Start(ctx, step)
+	ctx, end := logObserver(l).Start(ctx, step)
 	return ctx, func(o Outcome) {
 		if _, known := eventTypes[string(o.EventType)]; !known {
 			o.EventType = ""

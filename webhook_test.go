@@ -50,7 +50,7 @@ func callback(fields string) string {
 // post sends a signed body to the handler, unless edit changes the request.
 func post(tb testing.TB, h http.Handler, body string, edit ...func(*http.Request)) *httptest.ResponseRecorder {
 	tb.Helper()
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Trulioo-Signature", sign([]byte(body), hookSecret))
 	for _, e := range edit {
@@ -388,8 +388,8 @@ func TestWebhookTrapErrorsTellNothing(t *testing.T) {
 		assert.NotContains(t, text, secret)
 	}
 	require.ErrorContains(t, errors.Unwrap(errs.all()[0]), "canary of the caller", "the cause is there for those who ask")
-	assert.ErrorIs(t, errs.all()[1], trulioo.ErrWebhookToken)
-	assert.ErrorIs(t, errs.all()[2], trulioo.ErrWebhookSignature)
+	require.ErrorIs(t, errs.all()[1], trulioo.ErrWebhookToken)
+	require.ErrorIs(t, errs.all()[2], trulioo.ErrWebhookSignature)
 	var decode *trulioo.DecodeError
 	assert.ErrorAs(t, errs.all()[4], &decode)
 }
@@ -492,7 +492,7 @@ func TestWebhookDeadline(t *testing.T) {
 func TestWebhookContext(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	gone, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "value"))
+	gone, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	cancel()
 	var value any
 	var ended error

@@ -90,11 +90,8 @@ func (s *Sender) Deliver(ctx context.Context, target string, ev *trulioo.Event, 
 	if err != nil {
 		return 0, err
 	}
-	resp, _, err := s.post(ctx, target, body)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, nil
+	got, err := s.post(ctx, target, body)
+	return got.status, err
 }
 
 // Body is what Deliver posts: the event's JSON with the token and the counter set.
@@ -139,22 +136,22 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
-	resp, answer, err := s.post(ctx, target, body)
+	got, err := s.post(ctx, target, body)
 	if err != nil {
 		return fmt.Errorf("truliootest: handshake: no answer: %w", err)
 	}
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	media, _, _ := mime.ParseMediaType(got.contentType)
 	var echo struct {
 		Challenge *string `json:"challenge"`
 	}
 	switch {
-	case resp.StatusCode == http.StatusUnauthorized:
+	case got.status == http.StatusUnauthorized:
 		return errors.New("truliootest: handshake: status 401: the token or the signing secret is not the receiver's")
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("truliootest: handshake: status %d in place of 200", resp.StatusCode)
+	case got.status != http.StatusOK:
+		return fmt.Errorf("truliootest: handshake: status %d in place of 200", got.status)
 	case media != "application/json":
 		return fmt.Errorf("truliootest: handshake: Content-Type %q in place of application/json", media)
-	case json.Unmarshal(answer, &echo) != nil:
+	case json.Unmarshal(got.body, &echo) != nil:
 		return errors.New("truliootest: handshake: the answer is not a JSON object with a challenge")
 	case echo.Challenge == nil:
 		return errors.New("truliootest: handshake: the answer has no challenge")
@@ -164,10 +161,17 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	return nil
 }
 
-func (s *Sender) post(ctx context.Context, target string, body []byte) (*http.Response, []byte, error) {
+// receipt is what a receiver answered.
+type receipt struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+func (s *Sender) post(ctx context.Context, target string, body []byte) (receipt, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return receipt{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if signature := s.Sign(body); signature != "" {
@@ -175,11 +179,11 @@ func (s *Sender) post(ctx context.Context, target string, body []byte) (*http.Re
 	}
 	resp, err := cmp.Or(s.HTTPClient, vendorClient).Do(req)
 	if err != nil {
-		return nil, nil, err
+		return receipt{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp, answer, err
+	return receipt{resp.StatusCode, resp.Header.Get("Content-Type"), answer}, err
 }
 
 var vendorClient = &http.Client{Timeout: 10 * time.Second}

@@ -12,7 +12,7 @@ import (
 
 // demo runs the receiver, and the vendor against it, in this process.
 func demo(ctx context.Context, out io.Writer) error {
-	sandbox, err := truliootest.Start()
+	sandbox, err := truliootest.Start() //nolint:contextcheck // it only listens
 	if err != nil {
 		return err
 	}

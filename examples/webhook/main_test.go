@@ -27,7 +27,7 @@ func environment(t *testing.T, values map[string]string) {
 	}
 }
 
-func TestDemo(t *testing.T) {
+func TestDemo(t *testing.T) { //nolint:paralleltest // it sets the environment
 	environment(t, nil)
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out, io.Discard))
@@ -49,7 +49,7 @@ func TestDemo(t *testing.T) {
 	assert.NotContains(t, out.String(), "Ada", "nothing personal")
 }
 
-func TestReceivesUntilStopped(t *testing.T) {
+func TestReceivesUntilStopped(t *testing.T) { //nolint:paralleltest // it sets the environment
 	sandbox := truliootest.NewServer(t)
 	environment(t, map[string]string{
 		"TRULIOO_CLIENT_ID": sandbox.ClientID, "TRULIOO_CLIENT_SECRET": sandbox.ClientSecret,
@@ -85,7 +85,7 @@ func TestReceivesUntilStopped(t *testing.T) {
 	assert.NotEmpty(t, l.Profile.Status)
 }
 
-func TestRefusesToStart(t *testing.T) {
+func TestRefusesToStart(t *testing.T) { //nolint:paralleltest // it sets the environment
 	environment(t, map[string]string{"TRULIOO_WEBHOOK_TOKEN": "t "})
 	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "TRULIOO_WEBHOOK_TOKEN")
 	environment(t, map[string]string{"TRULIOO_WEBHOOK_TOKEN": "t", "TRULIOO_CLIENT_ID": "id"})
