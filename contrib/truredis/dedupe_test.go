@@ -1,0 +1,211 @@
+package truredis_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/contrib/truredis"
+)
+
+func newDeduper(t *testing.T, client redis.UniversalClient, opts ...truredis.Option) *truredis.Deduper {
+	t.Helper()
+	d, err := truredis.NewDeduper(client, opts...)
+	require.NoError(t, err)
+	return d
+}
+
+// reserve demands that the event is new.
+func reserve(t *testing.T, d trulioo.Deduper, key string, lease time.Duration) (claim string) {
+	t.Helper()
+	claim, state, err := d.Reserve(t.Context(), key, lease)
+	require.NoError(t, err)
+	require.Equal(t, trulioo.DedupNew, state)
+	require.NotEmpty(t, claim)
+	return claim
+}
+
+func requireState(t *testing.T, d trulioo.Deduper, key string, want trulioo.DedupState) {
+	t.Helper()
+	claim, state, err := d.Reserve(t.Context(), key, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, want, state)
+	require.Empty(t, claim)
+}
+
+// reserveOnceEnded waits for the end of another's lease.
+func reserveOnceEnded(t *testing.T, d trulioo.Deduper, key string, lease time.Duration) (claim string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		c, state, err := d.Reserve(t.Context(), key, lease)
+		claim = c
+		return err == nil && state == trulioo.DedupNew
+	}, 10*time.Second, time.Millisecond)
+	return claim
+}
+
+// The one over Redis, alone and as a cluster, keeps the contract that the
+// core's own keeps in memory.
+func TestDeduperKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(t *testing.T) trulioo.Deduper{
+		"memory":  func(*testing.T) trulioo.Deduper { return trulioo.NewMemoryDeduper(100, time.Hour) },
+		"redis":   func(t *testing.T) trulioo.Deduper { return newDeduper(t, startRedis(t).Client(t)) },
+		"cluster": func(t *testing.T) trulioo.Deduper { return newDeduper(t, startCluster(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := make(t)
+			ctx := t.Context()
+
+			claim := reserve(t, d, "handled", time.Minute)
+			requireState(t, d, "handled", trulioo.DedupInFlight)
+			require.Error(t, d.Commit(ctx, "handled", "somebody else's"))
+			require.Error(t, d.Commit(ctx, "handled", ""))
+			require.Error(t, d.Release(ctx, "handled", "somebody else's"))
+			require.NoError(t, d.Commit(ctx, "handled", claim))
+			requireState(t, d, "handled", trulioo.DedupDone)
+			require.Error(t, d.Release(ctx, "handled", claim), "done is for good")
+			requireState(t, d, "handled", trulioo.DedupDone)
+
+			claim = reserve(t, d, "failed", time.Minute)
+			require.NoError(t, d.Release(ctx, "failed", claim))
+			second := reserve(t, d, "failed", time.Minute)
+			require.NotEqual(t, claim, second)
+			require.Error(t, d.Commit(ctx, "failed", claim))
+			require.NoError(t, d.Commit(ctx, "failed", second))
+
+			require.Error(t, d.Commit(ctx, "unknown", claim))
+			require.Error(t, d.Release(ctx, "unknown", claim))
+
+			late := reserve(t, d, "late", time.Millisecond)
+			holder := reserveOnceEnded(t, d, "late", time.Minute)
+			require.Error(t, d.Commit(ctx, "late", late), "another holds it")
+			require.Error(t, d.Release(ctx, "late", late))
+			requireState(t, d, "late", trulioo.DedupInFlight)
+			require.NoError(t, d.Release(ctx, "late", holder))
+			require.Error(t, d.Commit(ctx, "late", late), "another has had it")
+			reserve(t, d, "late", time.Minute)
+		})
+	}
+}
+
+// Nobody came while the lease was over, so the event's handling counts.
+func TestCommitAfterTheLeaseWhereNobodyCame(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	d := newDeduper(t, client)
+	claim := reserve(t, d, "slow", time.Millisecond)
+	require.Eventually(t, func() bool { // by Redis's clock
+		ends, err := client.HGet(t.Context(), "trulioo:event:slow", "ends").Int64()
+		now, timeErr := client.Time(t.Context()).Result()
+		return err == nil && timeErr == nil && now.UnixMilli() > ends
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, d.Commit(t.Context(), "slow", claim))
+	requireState(t, d, "slow", trulioo.DedupDone)
+}
+
+func TestClaimLostIsItsOwnError(t *testing.T) {
+	t.Parallel()
+	d := newDeduper(t, startRedis(t).Client(t))
+	require.ErrorIs(t, d.Commit(t.Context(), "event", "claim"), truredis.ErrClaimLost)
+	require.ErrorIs(t, d.Release(t.Context(), "event", "claim"), truredis.ErrClaimLost)
+}
+
+func TestHandledEventsAreForgottenAfterTheirTime(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	d := newDeduper(t, client, truredis.WithTTL(20*time.Millisecond))
+	require.NoError(t, d.Commit(t.Context(), "event", reserve(t, d, "event", time.Minute)))
+	reserveOnceEnded(t, d, "event", time.Millisecond)
+	require.Eventually(t, func() bool { return client.DBSize(t.Context()).Val() == 0 }, 10*time.Second, time.Millisecond,
+		"one whose holder died leaves nothing behind either")
+}
+
+func TestPrefixesKeepApplicationsApart(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	one, other := newDeduper(t, client, truredis.WithPrefix("one:")), newDeduper(t, client, truredis.WithPrefix("other:"))
+	reserve(t, one, "event", time.Minute)
+	requireState(t, one, "event", trulioo.DedupInFlight)
+	reserve(t, other, "event", time.Minute)
+	assert.Contains(t, everything(t, client), "one:event:event")
+}
+
+// twice runs every command a second time, as go-redis does when the answer to
+// the first is lost on the way.
+type twice struct{}
+
+func (twice) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (twice) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		_ = next(ctx, cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (twice) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// An answer that is lost must not lock a process out of its own event.
+func TestReserveAndCommitCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	client.AddHook(twice{})
+	d := newDeduper(t, client)
+	claim := reserve(t, d, "event", time.Minute)
+	requireState(t, d, "event", trulioo.DedupInFlight)
+	require.NoError(t, d.Commit(t.Context(), "event", claim))
+	requireState(t, d, "event", trulioo.DedupDone)
+}
+
+// A handler whose Redis is gone runs its events, and says so to the error hook.
+func TestEventsRunWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	client := server.Client(t)
+	handled := 0
+	var reported []error
+	handler, err := trulioo.NewWebhookHandler(func(context.Context, *trulioo.Event) error {
+		handled++
+		return nil
+	}, trulioo.WithVerificationToken("token"), trulioo.WithDeduper(newDeduper(t, client)),
+		trulioo.WithErrorHook(func(_ context.Context, err error) { reported = append(reported, err) }))
+	require.NoError(t, err)
+	header := http.Header{"Content-Type": {"application/json"}}
+	deliver := func(n int) int {
+		body := fmt.Sprintf(`{"id":"c","token":"token","type":"EVENT_CALLBACK","event":{"type":"FLOW_END","ts":%d}}`, n)
+		status, _ := handler.Handle(t.Context(), header, []byte(body))
+		return status
+	}
+	require.Equal(t, http.StatusOK, deliver(1))
+	require.Equal(t, http.StatusOK, deliver(1))
+	require.Equal(t, 1, handled, "the second was a duplicate")
+	require.Empty(t, reported)
+
+	server.Kill(t)
+	require.Equal(t, http.StatusOK, deliver(2))
+	require.Equal(t, 2, handled)
+	require.Len(t, reported, 1)
+	var webhook *trulioo.WebhookError
+	require.ErrorAs(t, reported[0], &webhook)
+	require.Equal(t, "reserve", webhook.Step)
+	require.Equal(t, "truredis: reserve: Redis did not answer in time", webhook.Unwrap().Error())
+	requireNowhere(t, server.Addr, webhook.Unwrap())
+	require.ErrorIs(t, reported[0], context.DeadlineExceeded, "the cause is there for errors.Is")
+
+	server.Start(t)
+	require.Equal(t, http.StatusOK, deliver(3))
+	require.Equal(t, http.StatusOK, deliver(3))
+	require.Equal(t, 3, handled)
+	require.Len(t, reported, 1)
+}

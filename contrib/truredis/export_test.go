@@ -1,0 +1,18 @@
+package truredis
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Ask is Token without the store in memory: what a process does whose memory
+// has no token or one that is due.
+func (s *TokenStore) Ask(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	return s.take(ctx, &turn{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
+}
+
+// Hurry shortens the lease of the lock and the patience of those who wait.
+func (s *TokenStore) Hurry(lease, patience time.Duration) { s.lease, s.patience = lease, patience }

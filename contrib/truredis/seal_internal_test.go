@@ -1,0 +1,31 @@
+package truredis
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+)
+
+// Whatever stands in Redis, nothing but what was sealed for this place opens.
+func FuzzOpen(f *testing.F) {
+	locked, err := newSeals([][]byte{bytes.Repeat([]byte{1}, keySize)})
+	require.NoError(f, err)
+	good, err := locked.seal("key", &oauth2.Token{AccessToken: "token", TokenType: "Bearer"})
+	require.NoError(f, err)
+	for _, seed := range []string{good, good[:20], "", "{}", `{"access_token":"a"}`, `{"access_token":1}`, "null"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		token, err := locked.open("key", text)
+		require.Equal(t, text == good, err == nil)
+		require.Equal(t, text == good, token != nil)
+		if token, err := (seals{}).open("key", text); err == nil {
+			require.NotEmpty(t, token.AccessToken)
+		}
+		_, err = locked.open("other", text)
+		require.ErrorIs(t, err, errSealed)
+		require.Error(t, failureOf(text))
+	})
+}
