@@ -1,0 +1,131 @@
+package trulioo_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// hostile is a list that behaves as badly as the vendor's page allows.
+type hostile struct {
+	seed        uint64
+	account     truliootest.AccountSpec
+	listing     truliootest.Listing
+	latency     time.Duration
+	concurrency int
+}
+
+func newHostile(seed uint64) hostile {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	h := hostile{
+		seed: seed,
+		account: truliootest.AccountSpec{
+			Seed:    seed,
+			Clients: rng.IntN(121),
+			Spacing: []time.Duration{time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour}[rng.IntN(4)],
+			Ties:    []int{1, 1, 2, 5, 12}[rng.IntN(5)],
+		},
+		listing: truliootest.Listing{
+			MaxLimit:      []int{0, 0, 20, 10}[rng.IntN(4)],
+			OrderBy:       truliootest.Timestamp(rng.IntN(2)),
+			FilterBy:      truliootest.Timestamp(rng.IntN(2)),
+			Ascending:     rng.IntN(2) == 0,
+			ShuffleTies:   rng.IntN(2) == 0,
+			IncludeBefore: rng.IntN(2) == 0,
+			IncludeAfter:  rng.IntN(2) == 0,
+			IgnoreFilters: rng.IntN(8) == 0,
+			Last:          truliootest.Lie(rng.IntN(4)),
+			TotalPages:    truliootest.Lie(rng.IntN(4)),
+		},
+		latency:     []time.Duration{250 * time.Millisecond, time.Second}[rng.IntN(2)],
+		concurrency: 1 + rng.IntN(8),
+	}
+	if rng.IntN(20) == 0 {
+		h.account.Clients = 200
+	}
+	if rng.IntN(3) == 0 {
+		h.account.UndatedEvery = 2 + rng.IntN(30)
+	}
+	if rng.IntN(4) == 0 {
+		h.listing.EmptyEvery = 2 + rng.IntN(3)
+	}
+	if rng.IntN(2) == 0 {
+		// The measured list had 5 changes for each page of 50.
+		most := 1 + cmp.Or(h.listing.MaxLimit, 50)/10
+		h.listing.Churn = truliootest.Churn{Inserts: rng.IntN(most), Deletes: rng.IntN(most), Updates: rng.IntN(most)}
+	}
+	return h
+}
+
+// run exports the account once and returns what was wrong.
+func (h hostile) run(t *testing.T) error {
+	if h.account.End.IsZero() {
+		h.account.End = time.Now().Add(-time.Duration(h.seed%3) * 10 * time.Second)
+	}
+	account := truliootest.NewAccount(h.account)
+	before := account.IDs()
+	srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithSeed(h.seed), truliootest.WithLive(account),
+		truliootest.WithListing(h.listing), truliootest.WithLatency(h.latency))
+	client := srv.Client()
+	seen := map[string]int{}
+	for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Concurrency: h.concurrency, SummariesOnly: h.seed%4 != 0}) {
+		if err != nil {
+			return fmt.Errorf("seed %d: ended: %w", h.seed, err)
+		}
+		if item.Err != nil {
+			return fmt.Errorf("seed %d: failed: %w", h.seed, item.Err)
+		}
+		seen[item.Client.ID]++
+	}
+	still := map[string]bool{}
+	for _, id := range account.IDs() {
+		still[id] = true
+	}
+	missed, twice := 0, 0
+	for _, id := range before {
+		if still[id] && seen[id] == 0 {
+			missed++
+		}
+	}
+	for _, n := range seen {
+		if n > 1 {
+			twice++
+		}
+	}
+	if missed+twice > 0 {
+		return fmt.Errorf("seed %d: %d missed, %d twice of %d", h.seed, missed, twice, len(before))
+	}
+	return nil
+}
+
+func TestExportIsComplete(t *testing.T) {
+	t.Parallel()
+	const runs = 500
+	var bad []string
+	for seed := range uint64(runs) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHostile(seed)
+			if err := h.run(t); err != nil {
+				bad = append(bad, fmt.Sprintf("%v\n%+v\n%+v latency=%v", err, h.account, h.listing, h.latency))
+			}
+		})
+	}
+	for _, b := range bad {
+		t.Error(b)
+	}
+	t.Logf("%d runs, %d bad", runs, len(bad))
+}
+
+var _ = errors.Is
+var _ = context.Canceled
+var _ = require.NoError
