@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/trulioo-go/trulioo/internal/filename"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
@@ -68,7 +69,7 @@ func newFile(key string, resp *http.Response) *File {
 		Name:        FileRef{Key: key}.Name(),
 	}
 	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
-		f.Name = safeName(params["filename"])
+		f.Name = filename.Safe(params["filename"])
 	}
 	return f
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/trulioo-go/trulioo/internal/filename"
 )
 
 // Answer is one value that an end client entered.
@@ -26,6 +28,11 @@ type FileRef struct {
 	// Key is what FilesService.Download and Save take.
 	Key string
 }
+
+// Name is a safe file name for the file: the last part of the path in the key,
+// cleaned, or one made from a digest of the key where it is not base64 of text.
+// Two keys can have the same name. It is personal as Key is.
+func (f FileRef) Name() string { return filename.OfKey(f.Key) }
 
 // Value gives the answer to the fields of a role, without the white space
 // around it. It is ok only if there is one and all answers, over all flows and

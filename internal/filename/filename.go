@@ -1,4 +1,6 @@
-package trulioo
+// Package filename makes file names that are safe on every common file system of
+// names that are not trusted.
+package filename
 
 import (
 	"crypto/sha256"
@@ -15,14 +17,13 @@ const (
 	maxExtensionBytes = 32  // what is longer is no extension
 )
 
-// Name is a safe file name for the file: the last part of the path in the key,
-// cleaned, or one made from a digest of the key where it is not base64 of text.
-// Two keys can have the same name. It is personal as Key is.
-func (f FileRef) Name() string {
-	if name, ok := keyName(f.Key); ok {
-		return safeName(name)
+// OfKey is the last part of the path in an API file key, made safe, or a name
+// made from a digest of the key where it is not base64 of text.
+func OfKey(key string) string {
+	if name, ok := keyName(key); ok {
+		return Safe(name)
 	}
-	digest := sha256.Sum256([]byte(f.Key))
+	digest := sha256.Sum256([]byte(key))
 	return "file-" + hex.EncodeToString(digest[:8])
 }
 
@@ -42,9 +43,9 @@ func keyName(key string) (string, bool) {
 	return path.Base(text), true
 }
 
-// safeName makes a file name of a name that is not trusted: its last part,
+// Safe makes a file name of a name that is not trusted: its last part,
 // fit for every common file system, never empty and never a dot name.
-func safeName(name string) string {
+func Safe(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(safeRune, strings.ToValidUTF8(name, "_"))
 	name = strings.TrimRight(name, ". ")
