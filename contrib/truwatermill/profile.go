@@ -16,8 +16,9 @@ import (
 // key, since a broker that drops copies may do so across topics.
 //
 // All other events pass by: they are acknowledged and nothing is published.
-// That includes ABANDONED and MANUALLY_ACCEPTED and its kin, whose profiles are
-// not complete or were published before.
+// That includes ABANDONED, whose profile is not complete, and MANUALLY_ACCEPTED
+// and its kin, which come when it has been published; who wants a profile for
+// them too writes a handler of these few lines.
 //
 // An error means that nothing was published, and the Router has the broker
 // deliver the event again. That is right for an API that cannot be reached, and

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -116,17 +116,20 @@ func TestFetchProfileFails(t *testing.T) {
 	assert.False(t, truwatermill.Permanent(errors.New("the broker's")))
 }
 
-// The subscriber's context ends the call.
+// The subscriber's end is the call's end.
 func TestFetchProfileHeedsTheMessagesContext(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
-	srv.Fail(truliootest.GetClient, truliootest.Hang())
 	msg := messageOf(t, truliootest.NewEvent(trulioo.EventFlowEnd, truliootest.EventSpec{ClientID: srv.Live.IDs()[0]}))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	msg.SetContext(ctx)
-	_, err := truwatermill.FetchProfile(srv.Client(), nil)(msg)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	srv.Fail(truliootest.GetClient, truliootest.Handle(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	_, err := truwatermill.FetchProfile(srv.Client(once), nil)(msg)
+	require.ErrorIs(t, err, context.Canceled)
 	assert.False(t, truwatermill.Permanent(err))
 }
 
