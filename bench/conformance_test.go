@@ -342,6 +342,21 @@ func askEverything(t *testing.T, client *trulioo.Client, account *truliootest.Ac
 	require.NoError(t, err)
 }
 
+// The export's requests conform as those of single calls do.
+func TestExportConforms(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 180, UndatedEvery: 7})))
+	taps := &tap{next: srv.HTTPClient().Transport}
+	n := 0
+	for item, err := range client(t, srv, taps, trulioo.V2, trulioo.Live).Clients.Export(t.Context(), nil) {
+		require.NoError(t, err)
+		require.NoError(t, item.Err)
+		n++
+	}
+	assert.Equal(t, 180, n)
+	assert.Equal(t, []string{"fetchToken", "getClient", "listClients"}, conforms(t, openClosed(t), srv, taps))
+}
+
 // What the server answers to a mistake is in the document, too.
 func TestFailuresConform(t *testing.T) {
 	t.Parallel()

@@ -76,13 +76,13 @@ func measure(argument string) error {
 	return json.NewEncoder(os.Stdout).Encode(o)
 }
 
-// export is cold: the first connection and the token are part of it.
+// export is cold: the token and the first connection are part of it.
 func (j job) export(ctx context.Context) (o outcome, err error) {
-	c, err := enter(ctx, j.Contender, j.API, j.Concurrency)
-	if err != nil {
-		return o, err
-	}
 	o.Seconds, o.CPU, err = timed(func() error {
+		c, err := enter(ctx, j.Contender, j.API, j.Concurrency)
+		if err != nil {
+			return err
+		}
 		o.Clients, err = c.export(ctx, j.Concurrency, j.Full)
 		return err
 	})

@@ -218,8 +218,8 @@ func (p panel) draw(c draw.Canvas) {
 	plt.HideY()
 	plt.X.Min, plt.X.Max, plt.Y.Min, plt.Y.Max = 0, p.upTo, 0, float64(len(p.rows))
 	plt.X.Padding = 8
-	plt.X.LineStyle.Width = 0
-	plt.X.Tick.LineStyle.Width = 0
+	plt.X.Width = 0
+	plt.X.Tick.Width = 0
 	plt.X.Tick.Label = style(11, faint, false)
 	plt.X.Tick.Label.XAlign = draw.XCenter
 	if p.ratios {
