@@ -186,91 +186,23 @@ func (set openSet[T]) read(v tape.Value) T {
 	return set.canonical(v.Text())
 }
 
-// readServiceData reads a result that fits its type without encoding/json,
-// which is most of what receiving an event would cost, and any other with tidy.
+// readServiceData decodes all but the vendor's record, which is most of it and
+// stays undecoded in a ServiceResult.
 func readServiceData(v tape.Value) *ServiceResult {
-	if v.Kind() != tape.Object {
+	const record = "fullServiceDetails"
+	raw, result := v.Raw(), new(ServiceResult)
+	details, _ := v.At(record)
+	split := details.Kind() == tape.Object
+	if split {
+		raw = v.AppendWithout(make([]byte, 0, len(raw)-len(details.Raw())), record)
+	}
+	if v.Kind() != tape.Object || tidy.Unmarshal(raw, result) != nil {
 		return nil
 	}
-	if result := new(ServiceResult); readService(v, result) {
-		return result
-	}
-	result := new(ServiceResult)
-	if tidy.Unmarshal(v.Raw(), result) != nil {
-		return nil
+	if split {
+		result.FullServiceDetails = details.Raw()
 	}
 	return result
-}
-
-func readService(service tape.Value, r *ServiceResult) (fits bool) {
-	fits = true
-	for name, v := range service.Members() {
-		switch string(name) {
-		case "timestamp":
-			_ = r.Timestamp.UnmarshalJSON(v.Raw()) // never fails
-		case "serviceStatus":
-			r.ServiceStatus = serviceStatuses.read(v)
-		case "nodeId":
-			fits = readText(v, &r.NodeID)
-		case "nodeTitle":
-			fits = readText(v, &r.NodeTitle)
-		case "nodeType":
-			r.NodeType = nodeTypes.read(v)
-		case "match":
-			fits = readBool(v, &r.Match)
-		case "secondaryMatch":
-			fits = readBool(v, &r.SecondaryMatch)
-		case "transactionInfo":
-			fits = readTransaction(v, &r.TransactionInfo)
-		case "fullServiceDetails":
-			r.FullServiceDetails = v.Raw()
-		case "watchlistResults":
-			fits = v.Kind() == tape.Null || tidy.Unmarshal(v.Raw(), &r.WatchlistResults) == nil
-		}
-		if !fits {
-			return false
-		}
-	}
-	return true
-}
-
-func readTransaction(info tape.Value, t *TransactionInfo) (fits bool) {
-	fits = info.Kind() == tape.Object || info.Kind() == tape.Null
-	for name, v := range info.Members() {
-		switch string(name) {
-		case "accountName":
-			fits = fits && readText(v, &t.AccountName)
-		case "accountIdentifier":
-			fits = fits && readText(v, &t.AccountIdentifier)
-		case "countryCode":
-			fits = fits && readText(v, &t.CountryCode)
-		case "date":
-			fits = fits && readText(v, &t.Date)
-		case "shareableToken":
-			fits = fits && readText(v, &t.ShareableToken)
-		case "transactionId":
-			fits = fits && readText(v, &t.TransactionID)
-		case "transactionRecordId":
-			fits = fits && readText(v, &t.TransactionRecordID)
-		case "userName":
-			fits = fits && readText(v, &t.UserName)
-		}
-	}
-	return fits
-}
-
-func readText(v tape.Value, s *string) (fits bool) {
-	*s = v.Text()
-	return v.Kind() == tape.String || v.Kind() == tape.Null
-}
-
-func readBool(v tape.Value, b **bool) (fits bool) {
-	truth := v.Kind() == tape.True
-	if truth || v.Kind() == tape.False {
-		*b = &truth
-		return true
-	}
-	return v.Kind() == tape.Null
 }
 
 // Key identifies the event among all deliveries of it: the hex SHA-256 of the
