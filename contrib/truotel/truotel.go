@@ -1,0 +1,149 @@
+// Package truotel shows what package trulioo does in OpenTelemetry: a span for
+// each call, with one below it for each HTTP exchange, and metrics.
+//
+//	observer, err := truotel.NewObserver()
+//	client, err := trulioo.NewClient(trulioo.WithObserver(observer), ...)
+//	handler, err := trulioo.NewWebhookHandler(handle, trulioo.WithWebhookObserver(observer), ...)
+//
+// # Spans
+//
+//	trulioo <operation>      client    one call, such as "trulioo get client", its retries and waits included
+//	GET, POST                client    one HTTP exchange of a call or of a token fetch
+//	trulioo fetch token      client    one token fetch, which may be on behalf of other calls too
+//	trulioo wait             internal  a wait for the rate limit or for the end of a 429 pause
+//	trulioo receive webhook  server    one webhook request; internal below a span of this process
+//
+// # Metrics
+//
+//	trulioo.client.call.duration      histogram, s    by trulioo.operation, error.type
+//	trulioo.client.attempts           counter         by trulioo.operation, http.request.method, http.response.status_code, error.type
+//	trulioo.client.throttle.duration  histogram, s    the waits; its count is that of the throttles
+//	trulioo.client.token.refreshes    counter         by error.type
+//	trulioo.webhook.duration          histogram, s    by trulioo.webhook.result, trulioo.event.type, http.response.status_code, error.type
+//
+// # Attributes
+//
+// Those that the semantic conventions name (http.request.method,
+// http.request.resend_count, http.response.status_code, error.type) mean what
+// they say there; error.type is the status where there is one. The others are
+// trulioo.operation, trulioo.webhook.result and trulioo.event.type, which is
+// _OTHER where this library does not know the event. All have few values.
+// No attribute holds an id, key, token, address or personal value; that is why
+// url.full and server.address, which the conventions ask for, are missing.
+package truotel
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/trulioo-go/trulioo"
+)
+
+const scope = "github.com/trulioo-go/trulioo/contrib/truotel"
+
+// Observer is a trulioo.Observer that makes spans and metrics. One can serve
+// any number of clients and webhook handlers.
+type Observer struct {
+	tracer trace.Tracer
+	meters meters
+}
+
+var _ trulioo.Observer = (*Observer)(nil)
+
+// Option sets one thing of an Observer.
+type Option func(*config)
+
+type config struct {
+	tracers trace.TracerProvider
+	meters  metric.MeterProvider
+}
+
+// WithTracerProvider takes spans elsewhere than to otel.GetTracerProvider.
+func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
+
+// WithMeterProvider takes metrics elsewhere than to otel.GetMeterProvider.
+func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
+
+// NewObserver makes an Observer. The error is a *trulioo.ArgumentError for a
+// nil provider, or else the meter provider's own.
+func NewObserver(opts ...Option) (*Observer, error) {
+	c := &config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
+	for _, o := range opts {
+		if o != nil {
+			o(c)
+		}
+	}
+	switch {
+	case c.tracers == nil:
+		return nil, &trulioo.ArgumentError{Argument: "WithTracerProvider", Reason: "must not be nil"}
+	case c.meters == nil:
+		return nil, &trulioo.ArgumentError{Argument: "WithMeterProvider", Reason: "must not be nil"}
+	}
+	meters, err := newMeters(c.meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)))
+	if err != nil {
+		return nil, err
+	}
+	return &Observer{c.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), meters}, nil
+}
+
+// Start implements trulioo.Observer.
+func (o *Observer) Start(ctx context.Context, step trulioo.Step) (context.Context, func(trulioo.Outcome)) {
+	begun := time.Now()
+	known := attributesOf(step)
+	ctx, span := o.tracer.Start(ctx, spanName(step), trace.WithTimestamp(begun), trace.WithSpanKind(spanKind(ctx, step)),
+		trace.WithAttributes(known...), trace.WithAttributes(resends(step)...))
+	return ctx, func(out trulioo.Outcome) {
+		learnt := outcomeAttributes(step, out)
+		span.SetAttributes(learnt...)
+		if failed(step, out) {
+			span.SetStatus(codes.Error, description(out))
+		}
+		ended := time.Now()
+		span.End(trace.WithTimestamp(ended))
+		o.meters.record(ctx, step, ended.Sub(begun), attribute.NewSet(append(slices.Clip(known), learnt...)...))
+	}
+}
+
+func spanName(step trulioo.Step) string {
+	if step.Kind == trulioo.StepAttempt {
+		return method(step)
+	}
+	return "trulioo " + step.Operation
+}
+
+func spanKind(ctx context.Context, step trulioo.Step) trace.SpanKind {
+	switch step.Kind {
+	case trulioo.StepCall, trulioo.StepAttempt, trulioo.StepToken:
+		return trace.SpanKindClient
+	case trulioo.StepWebhook:
+		// Below the span of an HTTP server's own instrumentation there is nothing
+		// to serve any more.
+		if above := trace.SpanContextFromContext(ctx); !above.IsValid() || above.IsRemote() {
+			return trace.SpanKindServer
+		}
+	}
+	return trace.SpanKindInternal
+}
+
+// failed follows the conventions: an answer below 500 is the sender's fault and
+// no error of a server's span.
+func failed(step trulioo.Step, out trulioo.Outcome) bool {
+	return out.Err != nil && (step.Kind != trulioo.StepWebhook || out.StatusCode >= 500)
+}
+
+// description says what the status does not. The errors of package trulioo
+// print nothing personal.
+func description(out trulioo.Outcome) string {
+	if out.StatusCode != 0 {
+		return ""
+	}
+	return out.Err.Error()
+}
