@@ -236,7 +236,9 @@ func TestREADME(t *testing.T) {
 func TestLinksOfTheDocsExist(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	code := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 	for page, text := range pages(t) {
+		text = code.ReplaceAllString(text, "")
 		for _, found := range link.FindAllStringSubmatch(text, -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(found[1])))
 			assert.NoError(t, err, page)

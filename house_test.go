@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,24 +19,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The root stays readable: CONTRIBUTING.md has the numbers.
+// The root stays readable, as CONTRIBUTING.md says.
 func TestFilesOfTheRootAreShort(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	var lines []int
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
-		n := bytes.Count(text, []byte("\n"))
-		assert.LessOrEqual(t, n, 400, name)
-		lines = append(lines, n)
+		assert.Less(t, bytes.Count(text, []byte("\n")), 400, name)
 	}
-	slices.Sort(lines)
-	assert.Less(t, lines[len(lines)/2], 180, "the median")
 }
 
 // The workflows run no action that its owner could change under us.
@@ -60,7 +54,7 @@ func TestActionsArePinnedByDigest(t *testing.T) {
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	golden := filepath.Join("testdata", "api.txt")
-	api := exported(t, ".") + "\n" + exported(t, "truliootest")
+	api := exportedAPI(t, ".") + "\n" + exportedAPI(t, "truliootest")
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(api), 0o600))
 	}
@@ -89,8 +83,8 @@ func newestSection(t *testing.T) string {
 	return ""
 }
 
-// exported prints the exported declarations of a package, without comments.
-func exported(t *testing.T, folder string) string {
+// exportedAPI prints the exported declarations of a package, without comments.
+func exportedAPI(t *testing.T, folder string) string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	require.NoError(t, err)
