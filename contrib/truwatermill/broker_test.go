@@ -58,8 +58,11 @@ func publisherTo(name, address string) (message.Publisher, error) {
 		return redisstream.NewPublisher(redisstream.PublisherConfig{Client: client}, nil)
 	}
 	return wmnats.NewPublisher(wmnats.PublisherConfig{
-		URL:         address,
-		NatsOptions: []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond)},
+		URL: address,
+		NatsOptions: []nats.Option{
+			nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond),
+			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default one prints
+		},
 		JetStream: wmnats.JetStreamConfig{
 			ConnectOptions: []nats.JSOpt{nats.MaxWait(2 * time.Second)},
 			TrackMsgId:     true,
