@@ -74,7 +74,7 @@ func TestDocumentationNamesWhatThereIs(t *testing.T) {
 	for _, file := range []string{"README.md", "truotel.go"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, part := range strings.SplitSeq(string(meters), `"`) {
+		for part := range strings.SplitSeq(string(meters), `"`) {
 			if strings.HasPrefix(part, "trulioo.") {
 				require.Contains(t, string(text), part, file)
 			}
