@@ -70,6 +70,9 @@ func TestREADMEBlockRuns(t *testing.T) { //nolint:paralleltest // it sets the en
 	} {
 		t.Setenv(name, value)
 	}
+	mux := http.DefaultServeMux
+	http.DefaultServeMux = http.NewServeMux()
+	t.Cleanup(func() { http.DefaultServeMux = mux })
 	require.NoError(t, serve())
 }
 
