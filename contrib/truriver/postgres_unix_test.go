@@ -83,7 +83,7 @@ func newPool(t *testing.T) *pgxpool.Pool {
 }
 
 func (p *postgres) address(database string) string {
-	return "postgres://tester@127.0.0.1:" + p.port + "/" + database + "?sslmode=disable&pool_max_conns=8"
+	return "postgres://tester@127.0.0.1:" + p.port + "/" + database + "?sslmode=disable"
 }
 
 // start makes a server of its own in a temporary folder and waits until it is
