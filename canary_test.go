@@ -132,6 +132,9 @@ func exposed(value any) string {
 		out.logger().Info("message", "value", wrapped)
 	}
 	out.logger().Info("message", "value", value, slog.Group("group", slog.Any("value", value)))
+	if _, ok := value.(slog.LogValuer); ok { // without RedactAttr too, where it is passed directly
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("message", "value", value)
+	}
 	return out.text()
 }
 
@@ -177,6 +180,9 @@ func (w *visitor) visit(v reflect.Value) {
 	if own && v.Kind() == reflect.Struct {
 		name, _, _ = strings.Cut(name, "[")
 		w.visited[name] = true
+		if _, hides := v.Interface().(fmt.Formatter); hides {
+			assert.Implements(w.t, (*slog.LogValuer)(nil), v.Interface(), "fmt hides it and slog does not")
+		}
 		text := exposed(v.Interface())
 		if v.CanAddr() {
 			text += exposed(v.Addr().Interface())

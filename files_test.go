@@ -350,7 +350,7 @@ func TestSaveAppendsNothingUnproven(t *testing.T) {
 		e := truliootest.Handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.WriteHeader(status)
 			_, _ = w.Write(make([]byte, 200_000))
-		})
+		}).Header("Content-Length", "200000")
 		for i := 0; i < len(header); i += 2 {
 			e = e.Header(header[i], header[i+1])
 		}
@@ -510,6 +510,7 @@ func TestStalledFileEndsAfterTheIdleTimeout(t *testing.T) {
 			key := fileKey(t, srv)
 			file, err := clientOf(srv, trulioo.WithRetry(policy)).Files.Download(t.Context(), key)
 			require.NoError(t, err)
+			<-time.After(time.Hour)
 			begin := make([]byte, 1000)
 			_, err = io.ReadFull(file.Body, begin)
 			require.NoError(t, err)

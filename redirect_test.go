@@ -321,27 +321,37 @@ func TestJSONRedirectWithinTheOriginKeepsTheBearer(t *testing.T) {
 }
 
 // Origins are compared as such, not as strings.
-func TestOriginIsComparedWithoutCaseAndDefaultPort(t *testing.T) {
+func TestOriginIsSchemeHostAndPort(t *testing.T) {
 	t.Parallel()
-	var asked []string
-	base := roundTrip(func(req *http.Request) (*http.Response, error) {
-		asked = append(asked, req.URL.Host+" "+req.Header.Get("Authorization"))
-		answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"id":"a"}`)), Request: req}
-		if !strings.Contains(req.URL.Path, "/end") {
-			answer.StatusCode = http.StatusFound
-			answer.Header.Set("Location", "https://api.EXAMPLE.com:443/export/end")
-		}
-		return answer, nil
-	})
-	client, err := trulioo.NewClient(
-		trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})),
-		trulioo.WithBaseURL("https://api.example.com/export"),
-		trulioo.WithHTTPClient(&http.Client{Transport: base}),
-	)
-	require.NoError(t, err)
-	_, err = client.Clients.Get(t.Context(), "a", nil)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"api.example.com Bearer t", "api.EXAMPLE.com:443 Bearer t"}, asked)
+	for location, authorization := range map[string]string{
+		"https://api.EXAMPLE.com:443/export/end":       "Bearer t",
+		"https://files.example.com/export/end":         "",
+		"https://api.example.com.evil.test/end":        "",
+		"https://api.example.com:8443/export/end":      "",
+		"https://api.example.com@evil.test/end":        "",
+		"https://user:word@api.example.com/export/end": "Bearer t",
+	} {
+		var last *http.Request
+		base := roundTrip(func(req *http.Request) (*http.Response, error) {
+			last = req
+			answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: req}
+			if !strings.Contains(req.URL.Path, "/end") {
+				answer.StatusCode = http.StatusFound
+				answer.Header.Set("Location", location)
+			}
+			return answer, nil
+		})
+		client, err := trulioo.NewClient(
+			trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})),
+			trulioo.WithBaseURL("https://api.example.com/export"),
+			trulioo.WithHTTPClient(&http.Client{Transport: base}),
+		)
+		require.NoError(t, err)
+		_, err = client.Files.Download(t.Context(), "k") //nolint:bodyclose // there is none
+		require.NoError(t, err, location)
+		assert.Contains(t, last.URL.Path, "/end", location)
+		assert.Equal(t, authorization, last.Header.Get("Authorization"), location)
+	}
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
