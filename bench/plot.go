@@ -152,7 +152,9 @@ func (r *results) ratioPanel() panel {
 			p.rows = append(p.rows, row{name: name})
 		}
 		p.rows[at].dots = append(p.rows[at].dots, dot{against, l.Ratio})
-		slices.SortFunc(p.rows[at].dots, func(a, b dot) int { return slices.Index(contenders, a.contender) - slices.Index(contenders, b.contender) })
+		slices.SortFunc(p.rows[at].dots, func(a, b dot) int {
+			return slices.Index(contenders, a.contender) - slices.Index(contenders, b.contender)
+		})
 		p.from, p.upTo = min(p.from, l.Ratio.Low*0.9), max(p.upTo, l.Ratio.High*1.1)
 	}
 	return p
