@@ -3,6 +3,7 @@ package trulioo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -106,24 +107,37 @@ type ExportError struct {
 	cause error
 }
 
-// Error names the operation and the cause, where that prints nothing personal.
+// Error names the operation and the cause, as far as that is this library's own.
 func (e *ExportError) Error() string {
-	var b strings.Builder
-	b.WriteString("trulioo: export: " + cmp.Or(e.Operation, "get client"))
-	if e.cause != nil {
-		b.WriteString(": " + strings.TrimPrefix(cause(e.cause), "trulioo: "))
+	var (
+		api    *APIError
+		decode *DecodeError
+		own    error
+	)
+	switch {
+	case errors.As(e.cause, &api):
+		own = api
+	case errors.As(e.cause, &decode):
+		own = decode
 	}
-	return b.String()
+	if own != nil {
+		return "trulioo: export: " + strings.TrimPrefix(own.Error(), "trulioo: ")
+	}
+	text := "trulioo: export: " + cmp.Or(e.Operation, "get client")
+	if e.cause != nil {
+		text += ": " + cause(e.cause)
+	}
+	return text
 }
 
 // Unwrap gives the cause, such as an *APIError or what OnProfile returned.
 func (e *ExportError) Unwrap() error { return e.cause }
 
 // Format prints Error whatever the verb, %#v included.
-func (e *ExportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+func (e ExportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
-func (e *ExportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+func (e ExportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // Export yields every client of the account with its profile, in parallel and
 // while the account changes: each client that exists from the start to the end

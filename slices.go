@@ -211,7 +211,7 @@ func (l *lister) learn(page *Page[EndClient]) {
 	l.size = max(l.size, len(page.Data))
 	for _, client := range page.Data {
 		for _, date := range []Time{client.Created, client.LastModified} {
-			if second := date.Unix(); !date.IsZero() && second > 0 {
+			if second := date.Unix(); !date.IsZero() && second > earlySpan+1 {
 				l.high = max(l.high, second)
 				if l.low == 0 || second < l.low {
 					l.low = second
@@ -253,7 +253,7 @@ func (l *lister) roots(frozen span) []span {
 		frozen.from = l.resume.to + 1
 	}
 	dated := span{max(frozen.from, l.low), min(frozen.to, l.high)}
-	if dated.empty() {
+	if l.low == 0 || dated.empty() {
 		return append(spans, frozen)
 	}
 	if frozen.from < dated.from {
@@ -306,7 +306,7 @@ func (l *lister) chase(ctx context.Context, left span) error {
 // undated finds the clients that no span holds: the server's total without
 // bounds exceeds that with an upper one, which a missing date does not pass.
 func (l *lister) undated(ctx context.Context, left span) error {
-	expect, settled := 0, false
+	expect, certain := 0, false
 	for range samples {
 		var totals [3]int
 		for i, to := range []int64{farSecond - 1, forever, farSecond - 1} {
@@ -316,12 +316,12 @@ func (l *lister) undated(ctx context.Context, left span) error {
 			}
 			totals[i] = page.TotalElements
 		}
-		if totals[0] == totals[2] && totals[0] <= totals[1] {
-			expect, settled = totals[1]-totals[0], true
+		expect = max(0, totals[1]-(totals[0]+totals[2])/2)
+		if certain = totals[0] == totals[2] && totals[0] <= totals[1]; certain {
 			break
 		}
 	}
-	if settled && expect == 0 {
+	if certain && expect == 0 {
 		return nil
 	}
 	// What came before the cursor or the slice has not been seen.
@@ -330,7 +330,7 @@ func (l *lister) undated(ctx context.Context, left span) error {
 			return err
 		}
 	}
-	return l.reread(ctx, &rereading{span: span{0, forever}, at: l.cursor(left, nil), rest: true, expect: expect})
+	return l.reread(ctx, &rereading{span: span{0, forever}, at: l.cursor(left, nil), rest: true, expect: expect, certain: certain})
 }
 
 // batch delivers the rows of a span that are new, in order.

@@ -111,44 +111,53 @@ type rereading struct {
 	silent bool   // what is found has been delivered by an earlier export
 	closed bool   // nothing comes into the list, so that one total means one set of rows
 	rest   bool   // it is read for the clients that no span has
-	expect int    // how many of those there are; 0 is not known
+	expect int    // about how many of those there are
+
+	certain bool // there are exactly so many
 
 	known *seen.Set // what has been found of the list
 	total int       // in the last answer
 	tally int       // rows found since the total last changed
 	still int       // passes since anything changed
 	pages int       // that the list has, by the last reading on
-	low   int       // the pages with what was new to us, but not new to the account
+	low   int       // the pages of the last pass with old clients that are new to us or have no date
 	high  int
-	news  int // how many those were
+	news  int // how many were new to us, but not new to the account
 	bare  int // and how many of those have no date to be seen
 	fresh int // and how many of them in this pass
+	first int // the same pages in this pass
+	last  int
 	least int // the least total in this pass
 	grown int // how many were new to the account too
-	short int // what the last whole pass left unknown of the list
+	count int // the least total in the last whole pass
 }
 
 // reread reads a list until it is proven to be known, or until reading it again
 // and again brings nothing new. What then is missing is an error.
 func (l *lister) reread(ctx context.Context, r *rereading) error {
-	r.known, r.total, r.low = &l.seen, -1, math.MaxInt
+	r.known, r.total = &l.seen, -1
 	if r.closed {
 		r.known = &seen.Set{}
 	}
-	quiet := 0
+	quiet, back, lost := 0, false, false
 	for pass := 0; pass < rereadings && !r.agreed(quiet); pass++ {
-		r.fresh, r.least = 0, math.MaxInt
+		around := r.rest && pass >= 2 && r.news > 0 && !lost
+		r.fresh, r.least, r.first, r.last = 0, math.MaxInt, math.MaxInt, 0
 		read := l.readOn
-		if pass%2 == 1 {
+		if back {
 			read = l.readBack
 		}
-		around := r.rest && pass >= 2 && r.news > 0
 		if err := read(ctx, r, around); err != nil {
 			return err
 		}
+		back = !back
+		if lost = around && r.first > r.last; lost {
+			back = false // what the pages were about has moved on: look for it
+			continue
+		}
+		r.low, r.high = r.first, r.last
 		if !around {
-			// While so many clients came, as many may have come unseen.
-			r.short = r.least - r.known.Len() - r.grown
+			r.count = r.least
 		}
 		r.still++
 		quiet++
@@ -159,7 +168,8 @@ func (l *lister) reread(ctx context.Context, r *rereading) error {
 			return nil
 		}
 	}
-	if !r.agreed(quiet) || r.short > 0 {
+	// While some clients came, as many may have come unseen.
+	if !r.agreed(quiet) || r.known.Len()+r.grown < r.count {
 		return contradiction("a list that cannot be cut does not hold what it counts")
 	}
 	return nil
@@ -172,7 +182,7 @@ func (r *rereading) proven() bool {
 	switch {
 	case r.closed:
 		return r.tally >= r.total
-	case r.expect > 0 && r.bare >= r.expect:
+	case r.certain && r.bare >= r.expect:
 		return r.still >= 1
 	}
 	return r.still >= 2 && r.tally >= r.total
@@ -180,7 +190,13 @@ func (r *rereading) proven() bool {
 
 // agreed reports whether so many passes in a row without anything new are enough.
 func (r *rereading) agreed(quiet int) bool {
-	return quiet >= agreements || r.rest && r.news == 0 && quiet >= agreements-2
+	switch {
+	case r.bare < r.expect:
+		return quiet >= 3*agreements
+	case r.rest && r.news == 0:
+		return quiet >= agreements-2
+	}
+	return quiet >= agreements
 }
 
 // readOn reads from the first page to the last or, where that is enough, the
@@ -206,32 +222,25 @@ func (l *lister) readOn(ctx context.Context, r *rereading, around bool) error {
 		if around && number >= r.high+2 {
 			return nil
 		}
-		if end(page, number, rows, empty) {
+		if end(page, rows, empty) {
 			r.pages = number
 			return nil
 		}
 	}
 }
 
-// end reports whether a list ends with this page. No single word of the server is
-// believed; an empty page in the middle is none, nor are pages that repeat for
-// ever a longer list.
-func end(page *Page[EndClient], number, rows, empty int) bool {
-	last := page.Last || number+1 >= page.TotalPages || empty > 0
-	switch {
-	case page.TotalElements < len(page.Data): // not counted
-		return page.Last || empty > 0
-	case rows >= page.TotalElements:
-		return last || rows >= 2*page.TotalElements+maxLimit
-	}
-	return empty >= maxEmptyPages || empty >= 2 && number+1 >= page.TotalPages
+// end reports whether a list ends here: with two empty pages, since one may be in
+// the middle, and rows that come again make every count of them too large. A
+// server that repeats pages for ever is left at twice what it counts.
+func end(page *Page[EndClient], rows, empty int) bool {
+	return empty >= 2 || rows >= 2*page.TotalElements+maxLimit
 }
 
 // readBack reads from beyond the last page to the first.
 func (l *lister) readBack(ctx context.Context, r *rereading, around bool) error {
 	from, to := r.pages+1, 0
 	if around {
-		from, to = min(from, r.high+2), max(r.low-2, 0)
+		from, to = r.high+2, max(r.low-2, 0)
 	}
 	for number := from; number >= to; number-- {
 		page, err := l.page(ctx, r.span, number)
@@ -261,19 +270,22 @@ func (l *lister) take(ctx context.Context, r *rereading, number int, page *Page[
 		if r.closed {
 			fresh = l.seen.Add(client.ID)
 		}
-		if !fresh {
-			continue
+		recent := !r.closed && client.Created.Unix() >= l.began-settling
+		if fresh && !recent || client.Created.IsZero() || client.LastModified.IsZero() {
+			r.first, r.last = min(r.first, number), max(r.last, number)
 		}
-		if !r.closed && client.Created.Unix() >= l.began-settling {
+		switch {
+		case !fresh:
+			continue
+		case recent:
 			r.still = -1
 			r.grown++
-		} else {
+		default:
 			r.fresh++
 			r.news++
 			if client.Created.IsZero() && client.LastModified.IsZero() {
 				r.bare++
 			}
-			r.low, r.high = min(r.low, number), max(r.high, number)
 		}
 		if r.silent {
 			continue
