@@ -45,7 +45,7 @@ func TestTheCommandOfTheExamples(t *testing.T) {
 }
 
 func theCommand(t *testing.T, program string, env ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), program, "-slice", "100") //nolint:gosec // built above
+	cmd := exec.CommandContext(t.Context(), program, "-slice", "100")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "TRULIOO_") || strings.HasPrefix(e, "DATABASE_URL=")
 	})

@@ -147,7 +147,7 @@ func program(name string) string {
 
 // command runs as somebody else where we are root, whom PostgreSQL refuses.
 func (p *postgres) command(ctx context.Context, path string, args ...string) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // PostgreSQL's, in a test
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = p.folder
 	if os.Getuid() != 0 {
 		return cmd, nil

@@ -127,11 +127,11 @@ type process struct {
 
 func startProcess(t *testing.T, s settings) *process {
 	t.Helper()
-	text, err := json.Marshal(s)
+	text, err := json.Marshal(s) //nolint:gosec // the fake server's secret
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	p := &process{cmd: exec.CommandContext(t.Context(), self)} //nolint:gosec // this very binary
+	p := &process{cmd: exec.CommandContext(t.Context(), self)}
 	p.cmd.Env = append(os.Environ(), workerVariable+"="+string(text))
 	p.cmd.Stderr = os.Stderr
 	_, err = p.cmd.StdinPipe() // so that it does not end at once
@@ -266,7 +266,7 @@ func planner(t *testing.T, pool *pgxpool.Pool, client *trulioo.Client, opts ...t
 // wait waits for the end of an export, of whatever kind.
 func wait(t *testing.T, exporter *truriver.Exporter, jobs *river.Client[pgx.Tx], exportID string) truriver.Status {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

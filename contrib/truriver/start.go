@@ -80,18 +80,20 @@ func (e *Exporter) Start(ctx context.Context, jobs *river.Client[pgx.Tx], export
 		return argument("Plan.SliceSize", "must not be negative")
 	}
 	p.Filter.After, p.Filter.Before = p.Filter.After.UTC(), p.Filter.Before.UTC() // one text for one time
-	known, err := loadPlan(ctx, e.pool, exportID)
 	var pieces []trulioo.Slice
-	if errors.Is(err, ErrNoExport) {
-		known, err = &p, nil
+	_, err := loadPlan(ctx, e.pool, exportID)
+	fresh := errors.Is(err, ErrNoExport)
+	if fresh {
 		pieces, err = e.cut(ctx, &p)
 	}
 	if err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
-		if err := insertExport(ctx, tx, exportID, known, pieces); err != nil {
-			return err
+		if fresh {
+			if err := insertExport(ctx, tx, exportID, &p, pieces); err != nil {
+				return err
+			}
 		}
 		stored, err := lockPlan(ctx, tx, exportID)
 		if err != nil {
