@@ -59,8 +59,9 @@ var (
 // encodings are the forms in which mark could come out. Base64 has three, by
 // the place in its groups of three bytes, each without the bits of its neighbours.
 var encodings = func() []string {
-	decimal := strings.Trim(fmt.Sprint([]byte(mark)), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(mark)), "[]")
 	forms := []string{strings.ToLower(mark), hex.EncodeToString([]byte(mark)), decimal, strings.ReplaceAll(decimal, " ", ", ")}
+	forms = append(forms, strings.Trim(fmt.Sprintf("%#v", []byte(mark)), "[]byte{}"))
 	for shift := range 3 {
 		text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(".", shift) + mark))
 		forms = append(forms, strings.ToLower(text[4:len(text)-4]))
@@ -180,7 +181,7 @@ func (w *visitor) visit(v reflect.Value) {
 	if own && v.Kind() == reflect.Struct {
 		name, _, _ = strings.Cut(name, "[")
 		w.visited[name] = true
-		if _, hides := v.Interface().(fmt.Formatter); hides {
+		if _, hides := reflect.TypeAssert[fmt.Formatter](v); hides {
 			assert.Implements(w.t, (*slog.LogValuer)(nil), v.Interface(), "fmt hides it and slog does not")
 		}
 		text := exposed(v.Interface())
@@ -355,7 +356,7 @@ func TestCanaryIsSeen(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		mark, strings.ToUpper(mark), url.QueryEscape(markedSecret), markedKey, fmt.Sprintf("%x", mark), fmt.Sprintf("%X", mark),
-		fmt.Sprintf("%d", []byte(mark)), fmt.Sprintf("%#v", struct{ A []byte }{[]byte(mark)}) + fmt.Sprint([]byte(mark)),
+		fmt.Sprintf("%d", []byte(mark)), fmt.Sprintf("%#v", struct{ A []byte }{[]byte(mark)}),
 		base64.URLEncoding.EncodeToString([]byte("a" + mark)), base64.StdEncoding.EncodeToString([]byte("ab" + mark + "c")),
 		exposed(struct{ S string }{mark}), exposed(&trulioo.Workflow{Name: mark}), exposedError(errors.New(mark)), exposedError(&trulioo.ArgumentError{Reason: mark}),
 		exposedError(fmt.Errorf("a: %w", &url.Error{Op: "Get", URL: mark, Err: io.EOF})),
@@ -413,7 +414,7 @@ func TestCanaryOnSuccess(t *testing.T) {
 // answer asks a profile all its questions.
 func answer(t *testing.T, seen *visitor, profile *trulioo.Profile) {
 	t.Helper()
-	require.True(t, strings.Contains(string(profile.Raw), mark))
+	require.Contains(t, string(profile.Raw), mark)
 	answers := profile.Values(trulioo.RoleFirstName)
 	require.NotEmpty(t, answers)
 	seen.visit(reflect.ValueOf(answers))
@@ -584,8 +585,9 @@ func effects() map[string]truliootest.Effect {
 	return all
 }
 
-// Failure: every way to fail, for every call and both token endpoints.
-func TestCanaryOnFailure(t *testing.T) { //nolint:paralleltest // it takes over the default logger
+// Failure: every way to fail, for every call and both token endpoints. The test
+// is not parallel, since it takes over the default logger.
+func TestCanaryOnFailure(t *testing.T) {
 	var stray canaryLog
 	log.SetOutput(&stray)
 	defer log.SetOutput(log.Default().Writer())
@@ -593,7 +595,7 @@ func TestCanaryOnFailure(t *testing.T) { //nolint:paralleltest // it takes over 
 		for name, effect := range effects() {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				failing(t, name, effect)
+				failing(t, effect)
 			})
 		}
 	})
@@ -601,7 +603,7 @@ func TestCanaryOnFailure(t *testing.T) { //nolint:paralleltest // it takes over 
 	assertHidden(t, stray.text())
 }
 
-func failing(t *testing.T, name string, effect truliootest.Effect) {
+func failing(t *testing.T, effect truliootest.Effect) {
 	t.Helper()
 	var out canaryLog
 	srv := markedServer(t)

@@ -111,7 +111,7 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 	}
 	t := transfer{size: -1}
 	for attempt := 1; ; attempt++ {
-		resp, err := s.open(ctx, key, t.request())
+		resp, err := s.open(ctx, key, t.request()) //nolint:bodyclose // copy closes it
 		if err != nil {
 			return t.written, err
 		}

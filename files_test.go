@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -213,7 +215,7 @@ func TestDownloadThatIsCutOffIsAnError(t *testing.T) {
 			require.NoError(t, file.Body.Close())
 			var broken *trulioo.TransportError
 			require.ErrorAs(t, err, &broken)
-			assert.NotErrorIs(t, err, io.EOF)
+			require.NotErrorIs(t, err, io.EOF)
 			assert.Equal(t, "download file", broken.Operation)
 			assert.NotEmpty(t, broken.Reason)
 			assert.True(t, bytes.HasPrefix(wholeFile(t, srv, key), content))
@@ -351,8 +353,8 @@ func TestSaveAppendsNothingUnproven(t *testing.T) {
 			w.WriteHeader(status)
 			_, _ = w.Write(make([]byte, 200_000))
 		}).Header("Content-Length", "200000")
-		for i := 0; i < len(header); i += 2 {
-			e = e.Header(header[i], header[i+1])
+		for pair := range slices.Chunk(header, 2) {
+			e = e.Header(pair[0], pair[1])
 		}
 		return &e
 	}
@@ -407,9 +409,7 @@ func cutAt(n int, body *[]byte, marked bool, etag string) truliootest.Effect {
 		whole := &captured{header: http.Header{}}
 		next.ServeHTTP(whole, r)
 		*body = whole.body.Bytes()
-		for name, values := range whole.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), whole.header)
 		if marked {
 			w.Header().Set("ETag", etag)
 		}

@@ -180,9 +180,9 @@ func TestListArgumentsAreRefusedBeforeTheWire(t *testing.T) {
 			assert.Empty(t, ids)
 			refused(t, err, l.options+"."+c.field)
 		}
-		_, err := l.list(nil, client, 1, 0) //nolint:staticcheck // the mistake under test
+		_, err := l.list(nil, client, 1, 0)
 		refused(t, err, "ctx")
-		_, err = drain(t, l.all(nil, client, 1, 0)) //nolint:staticcheck // as above
+		_, err = drain(t, l.all(nil, client, 1, 0))
 		refused(t, err, "ctx")
 	}
 	noon := time.Date(2024, 6, 10, 12, 0, 0, 0, time.UTC)
@@ -360,7 +360,8 @@ func TestAllPanicOfTheCallerCancelsToo(t *testing.T) {
 		srv.Fail(truliootest.ListClients, truliootest.Hang(), truliootest.Skip(1))
 		begun := time.Now()
 		assert.PanicsWithValue(t, "the caller's", func() {
-			for range client.Clients.All(t.Context(), nil) {
+			for _, err := range client.Clients.All(t.Context(), nil) {
+				assert.NoError(t, err)
 				panic("the caller's")
 			}
 		})
@@ -407,7 +408,8 @@ func TestAllCopiesItsOptions(t *testing.T) {
 	clients := &trulioo.ClientListOptions{Limit: 2, FlowID: "f", Statuses: []trulioo.Status{trulioo.StatusAccepted}}
 	rows := client.Clients.All(t.Context(), clients)
 	clients.Limit, clients.FlowID, clients.Page, clients.Statuses[0] = 51, "", 3, trulioo.StatusRejected
-	for range rows {
+	for _, err := range rows {
+		require.NoError(t, err)
 		break
 	}
 	assert.Equal(t, "flowId=f&limit=2&statuses=ACCEPTED", queriesOf(srv, truliootest.ListClients)[0])
@@ -433,7 +435,8 @@ func TestAllCanBeIteratedTwice(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, expected(srv, l), ids)
 		}
-		for range rows {
+		for _, err := range rows {
+			require.NoError(t, err)
 			break
 		}
 		ids, err := drain(t, rows)
@@ -461,7 +464,7 @@ func TestAllSurvivesLies(t *testing.T) {
 							ids, err := drain(t, l.all(t.Context(), client, 0, 0))
 							require.NoError(t, err, "%d rows, %+v", rows, how)
 							want := expected(srv, l)
-							require.Equal(t, len(want), len(ids), "%d rows, %+v", rows, how)
+							require.Len(t, ids, len(want), "%d rows, %+v", rows, how)
 							if len(want) > 0 {
 								require.Equal(t, want, ids, "%d rows, %+v", rows, how)
 							}

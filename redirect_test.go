@@ -3,7 +3,6 @@ package trulioo_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -347,7 +346,7 @@ func TestOriginIsSchemeHostAndPort(t *testing.T) {
 			trulioo.WithHTTPClient(&http.Client{Transport: base}),
 		)
 		require.NoError(t, err)
-		_, err = client.Files.Download(t.Context(), "k") //nolint:bodyclose // there is none
+		_, err = client.Files.Download(t.Context(), "k")
 		require.NoError(t, err, location)
 		assert.Contains(t, last.URL.Path, "/end", location)
 		assert.Equal(t, authorization, last.Header.Get("Authorization"), location)
@@ -391,7 +390,7 @@ func TestIDsThatWouldRewriteThePath(t *testing.T) {
 		assert.Equal(t, "/export/v2/query/client/"+path, last.Path)
 		assert.Equal(t, "includeFullServiceDetails=true", last.RawQuery)
 		var said *trulioo.APIError
-		require.True(t, errors.As(err, &said))
+		require.ErrorAs(t, err, &said)
 		assert.NotContains(t, err.Error(), path, "the error names the id")
 	}
 }
