@@ -110,6 +110,22 @@ type ServiceError struct {
 	Message string `json:"Message"`
 }
 
+// UnmarshalJSON takes a code that is a string or a number: both are usual, and a
+// number where Go wants a string would send the whole record the slow way. An
+// error that is no object is all message.
+func (e *ServiceError) UnmarshalJSON(data []byte) error {
+	var said struct {
+		Code    json.RawMessage `json:"Code"`
+		Message string          `json:"Message"`
+	}
+	if tidy.Unmarshal(data, &said) != nil {
+		*e = ServiceError{Message: tidy.Text(data)}
+		return nil
+	}
+	*e = ServiceError{Code: tidy.Text(said.Code), Message: said.Message}
+	return nil
+}
+
 // DatasourceError is a ServiceError with the data source that reported it.
 type DatasourceError struct {
 	// Datasource is the data source's name; "" for an error of the record or of

@@ -129,3 +129,22 @@ func TestAppendedField(t *testing.T) {
 		assert.Equal(t, test.json, string(field.JSON()), test.data)
 	}
 }
+
+func TestServiceErrorInEveryForm(t *testing.T) {
+	t.Parallel()
+	for wire, want := range map[string]trulioo.ServiceError{
+		`{"Code":"1001","Message":"m"}`: {Code: "1001", Message: "m"},
+		`{"Code":1001,"Message":7}`:     {Code: "1001", Message: "7"},
+		`{"Code":{"a":1}}`:              {},
+		`"only words"`:                  {Message: "only words"},
+		`5`:                             {Message: "5"},
+		`null`:                          {},
+		`[1]`:                           {},
+	} {
+		service := trulioo.ServiceResult{FullServiceDetails: json.RawMessage(`{"TransactionID":"t","Errors":[` + wire + `]}`)}
+		details, err := service.Details()
+		require.NoError(t, err, wire)
+		assert.Equal(t, "t", details.TransactionID, wire)
+		assert.Equal(t, []trulioo.ServiceError{want}, details.Errors, wire)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -222,9 +223,15 @@ func named(values map[string]json.RawMessage, name string) json.RawMessage {
 	return values[found]
 }
 
+var fieldsByType sync.Map // reflect.Type to map[string]reflect.Type
+
 // fields gives the types of a struct's fields by their JSON names.
 func fields(t reflect.Type) map[string]reflect.Type {
+	if known, ok := fieldsByType.Load(t); ok {
+		return known.(map[string]reflect.Type)
+	}
 	found := make(map[string]reflect.Type)
+	defer func() { fieldsByType.Store(t, found) }()
 	for field := range t.Fields() {
 		tag := field.Tag.Get("json")
 		name, _, _ := strings.Cut(tag, ",")

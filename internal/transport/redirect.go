@@ -38,6 +38,9 @@ func never(*http.Request, []*http.Request) error { return http.ErrUseLastRespons
 
 // SameOrigin reports whether scheme, host and port are equal.
 func SameOrigin(a, b *url.URL) bool {
+	if a.Scheme == b.Scheme && a.Host == b.Host {
+		return true
+	}
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 

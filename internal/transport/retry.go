@@ -102,6 +102,9 @@ func (x *exchange) run() (*http.Response, *Failure) {
 	return nil, x.result()
 }
 
+// acceptJSON is shared by all requests, as nothing writes into a header's values.
+var acceptJSON = []string{"application/json"}
+
 func (x *exchange) client() *http.Client {
 	switch {
 	case x.call.Post:
@@ -124,12 +127,12 @@ func (x *exchange) request() (*retryablehttp.Request, error) {
 		return nil, err
 	}
 	maps.Copy(req.Header, x.call.Header)
-	req.Header["User-Agent"] = []string{x.config.UserAgent}
+	req.Header["User-Agent"] = x.agent
 	if x.call.Form != nil {
 		req.Header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
 	}
 	if x.call.Decode != nil {
-		req.Header["Accept"] = []string{"application/json"}
+		req.Header["Accept"] = acceptJSON
 		req.SetResponseHandler(x.decode)
 	}
 	return req, nil

@@ -64,6 +64,7 @@ const (
 // Transport sends calls. It is safe for concurrent use.
 type Transport struct {
 	config Config
+	agent  []string     // the User-Agent header's value
 	json   *http.Client // a timeout for each attempt, redirects within the origin
 	stream *http.Client // no timeout but on silence, redirects anywhere but down to plain http
 	post   *http.Client // token requests: no redirects at all
@@ -71,7 +72,7 @@ type Transport struct {
 
 // New builds the chain of steps once for each kind of call.
 func New(c Config) *Transport {
-	t := &Transport{config: c}
+	t := &Transport{config: c, agent: []string{c.UserAgent}}
 	timed := &send{base: c.Base, timeout: c.Policy.AttemptTimeout}
 	silent := &send{base: c.Base, idle: c.Policy.IdleTimeout}
 	t.json = &http.Client{Transport: t.chain(timed), CheckRedirect: t.withinOrigin}
