@@ -33,7 +33,7 @@ type Outcome struct {
 	StatusCode int       // the HTTP status received or, for StepWebhook, given; 0 where there was none
 	RequestID  string    // the server's id of the request, if it sent one
 	Attempts   int       // exchanges made so far; set for StepCall and StepToken
-	EventType  EventType // of a verified event; set for StepWebhook only
+	EventType  EventType // of a verified event, if it is one of the constants; set for StepWebhook only
 	Result     string    // a constant such as "handled" or "duplicate"; set for StepWebhook only
 	Err        error     // nil for success; prints nothing personal
 }

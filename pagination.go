@@ -3,6 +3,7 @@ package trulioo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"iter"
@@ -91,11 +92,24 @@ func decodePage[T any, P row[T]](body []byte) (*Page[T], error) {
 		}
 		item := P(new(T))
 		if err := item.decode(raw); err != nil {
-			return nil, &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not a row"}
+			return nil, atRow(err, i)
 		}
 		page.Data = append(page.Data, item)
 	}
 	return page, nil
+}
+
+// atRow puts the place of a row's *DecodeError below its page.
+func atRow(err error, i int) error {
+	place := "data[" + strconv.Itoa(i) + "]"
+	inner, ok := errors.AsType[*DecodeError](err)
+	if !ok {
+		return &DecodeError{Path: place, Reason: "not a row"}
+	}
+	if inner.Path != "" {
+		place += "." + inner.Path
+	}
+	return &DecodeError{Path: place, Reason: inner.Reason}
 }
 
 // pages fetches a page by its number.

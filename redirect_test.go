@@ -394,3 +394,23 @@ func TestIDsThatWouldRewriteThePath(t *testing.T) {
 		assert.NotContains(t, err.Error(), path, "the error names the id")
 	}
 }
+
+// A 429 of the object store says nothing about the API, which others are asking.
+func TestPauseIsNotForAnotherHosts429(t *testing.T) {
+	t.Parallel()
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "50")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(store.Close)
+	srv := truliootest.NewServer(t)
+	srv.Fail(truliootest.DownloadFile, truliootest.Redirect(http.StatusFound, store.URL))
+	client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1}))
+	_, err := client.Files.Download(t.Context(), "key")
+	require.ErrorIs(t, err, trulioo.ErrRateLimited)
+	// A pause of 50 s would be refused at once, as it outlasts this deadline.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = client.Workflows.List(ctx, nil)
+	require.NoError(t, err)
+}

@@ -106,7 +106,11 @@ func (r *receiver) begin(ctx context.Context) (context.Context, func(Outcome)) {
 // finish tells the observers and the error hook of its outcome.
 func (r *receiver) finish(ctx context.Context, v verdict, end func(Outcome)) {
 	if end != nil {
-		end(Outcome{StatusCode: v.status, EventType: v.eventType, Result: v.result, Err: v.err})
+		o := Outcome{StatusCode: v.status, Result: v.result, Err: v.err}
+		if known, ok := eventTypes[string(v.eventType)]; ok { // any other is the sender's words
+			o.EventType = known
+		}
+		end(o)
 	}
 	r.report(ctx, v.err)
 }
@@ -290,9 +294,6 @@ type webhookLog struct{ logger *slog.Logger }
 func (l webhookLog) Start(ctx context.Context, step Step) (context.Context, func(Outcome)) {
 	ctx, end := logObserver(l).Start(ctx, step)
 	return ctx, func(o Outcome) {
-		if _, known := eventTypes[string(o.EventType)]; !known {
-			o.EventType = ""
-		}
 		end(o)
 		var failed *WebhookError
 		if errors.As(o.Err, &failed) && failed.PanicType != "" {

@@ -566,6 +566,7 @@ func TestWebhookObserver(t *testing.T) {
 	post(t, h, body)
 	post(t, h, "x", setHeader("X-Trulioo-Signature"))
 	post(t, h, `{"token":"`+hookToken+`","type":"url_verification","challenge":"x"}`)
+	post(t, h, callback(`,"event":{"type":"canary-type"}`))
 	require.NoError(t, h.Shutdown(t.Context()))
 	post(t, h, body)
 	var got []string
@@ -574,7 +575,7 @@ func TestWebhookObserver(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"500 failed FLOW_END true", "200 handled FLOW_END false", "200 duplicate FLOW_END false",
-		"401 refused  true", "200 handshake  false", "503 shutting down FLOW_END false",
+		"401 refused  true", "200 handshake  false", "200 handled  false", "503 shutting down FLOW_END false",
 	}, got)
 }
 

@@ -182,7 +182,9 @@ func (x *exchange) check(_ context.Context, resp *http.Response, err error) (boo
 	}
 	x.failure = x.failed(resp, err)
 	x.ended(resp)
-	return x.again(), nil
+	// An object store that a file was redirected to does not speak for the API.
+	stranger := resp != nil && !x.call.Post && !SameOrigin(x.config.Origin, resp.Request.URL)
+	return x.again(stranger), nil
 }
 
 // ended reports the end of an attempt to the observer, once.
@@ -215,7 +217,7 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 
 // again decides whether another attempt may help and fits into the caller's
 // time, and how long to wait before it.
-func (x *exchange) again() bool {
+func (x *exchange) again(stranger bool) bool {
 	f := x.failure
 	wait := x.backoff()
 	asked, told := retryAfter(f.Header)
@@ -223,7 +225,7 @@ func (x *exchange) again() bool {
 		wait = min(asked, x.config.Policy.MaxRetryAfter)
 	}
 	x.wait = wait
-	if f.StatusCode == http.StatusTooManyRequests && !x.call.Post {
+	if f.StatusCode == http.StatusTooManyRequests && !x.call.Post && !stranger {
 		// Everybody waits, this call in the throttle too.
 		x.config.Pause.extend(time.Now().Add(wait))
 		x.wait = 0
