@@ -49,7 +49,7 @@ const (
 	fullness   = 0.7       // of a page, that a cut aims at
 	samples    = 3         // of the totals, until they hold still
 	agreements = 5         // rereadings that bring nothing new, in a row
-	rereadings = 40
+	rereadings = 60
 )
 
 // lister finds the clients and delivers each once.

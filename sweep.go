@@ -168,12 +168,15 @@ func (l *lister) reread(ctx context.Context, r *rereading) error {
 			return nil
 		}
 	}
-	// While some clients came, as many may have come unseen.
-	if !r.agreed(quiet) || r.known.Len()+r.grown < r.count {
+	if !r.agreed(quiet) || r.short() {
 		return contradiction("a list that cannot be cut does not hold what it counts")
 	}
 	return nil
 }
+
+// short reports whether the list counts more than we know. While some clients
+// came, as many may have come unseen.
+func (r *rereading) short() bool { return r.known.Len()+r.grown < r.count }
 
 // proven reports whether all rows are known for certain: as many as the list
 // counts, while nothing changed or, where more can come into the list, while
@@ -188,10 +191,12 @@ func (r *rereading) proven() bool {
 	return r.still >= 2 && r.tally >= r.total
 }
 
-// agreed reports whether so many passes in a row without anything new are enough.
+// agreed reports whether so many passes in a row without anything new are enough:
+// more of them where something is known to be missing, since rows of one second
+// can come in another order each time.
 func (r *rereading) agreed(quiet int) bool {
 	switch {
-	case r.bare < r.expect:
+	case r.short() || r.bare < r.expect:
 		return quiet >= 3*agreements
 	case r.rest && r.news == 0:
 		return quiet >= agreements-2
