@@ -100,7 +100,7 @@ func TestNewClient_accepts(t *testing.T) {
 	require.NoError(t, err, "insecure, given before the URL it allows")
 }
 
-func TestNewClientFromEnv(t *testing.T) {
+func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
 	srv := truliootest.NewServer(t)
 	set := func(pairs ...string) {
 		for _, name := range []string{"CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "API_VERSION", "BASE_URL", "TOKEN_URL"} {

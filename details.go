@@ -118,11 +118,10 @@ func (e *ServiceError) UnmarshalJSON(data []byte) error {
 		Code    json.RawMessage `json:"Code"`
 		Message string          `json:"Message"`
 	}
-	if tidy.Unmarshal(data, &said) != nil {
-		*e = ServiceError{Message: tidy.Text(data)}
-		return nil
+	*e = ServiceError{Message: tidy.Text(data)}
+	if tidy.Unmarshal(data, &said) == nil {
+		*e = ServiceError{Code: tidy.Text(said.Code), Message: said.Message}
 	}
-	*e = ServiceError{Code: tidy.Text(said.Code), Message: said.Message}
 	return nil
 }
 

@@ -277,8 +277,7 @@ func attempts(b *strings.Builder, n int) {
 // cause prints what is known to hold nothing of the caller's, and else only
 // that there is one.
 func cause(err error) string {
-	var down *TransportError
-	if errors.As(err, &down) {
+	if down, ok := errors.AsType[*TransportError](err); ok {
 		return cmp.Or(down.Reason, "no answer")
 	}
 	return cmp.Or(transport.Reason(err), "see the wrapped error")
@@ -306,8 +305,7 @@ func failure(operation string, err error) error {
 	if auth := f.TokenErr(); auth != nil {
 		return authFailure(operation, auth)
 	}
-	var decode *transport.DecodeError
-	if errors.As(f.Err, &decode) {
+	if decode, ok := errors.AsType[*transport.DecodeError](f.Err); ok {
 		return decodeFailure(operation, decode.Err, f.Attempts)
 	}
 	if errors.Is(f.Err, transport.ErrTooLarge) {
@@ -347,8 +345,7 @@ func apiError(operation string, f *transport.Failure) *APIError {
 // authFailure passes on the errors of the token path, which have their own
 // operation, and names the caller's where it was the caller who gave up.
 func authFailure(operation string, err error) error {
-	var auth *AuthError
-	if errors.As(err, &auth) {
+	if auth, ok := errors.AsType[*AuthError](err); ok {
 		return auth
 	}
 	return transportError(operation, err, 0)

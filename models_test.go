@@ -149,7 +149,7 @@ func TestProfileByValue(t *testing.T) {
 	assert.Equal(t, trulioo.ServiceResult{
 		Timestamp: at(1718011500), ServiceStatus: trulioo.ServiceStatusCompleted, NodeID: "65e0000000000000000e0001",
 		NodeTitle: "Identity check", NodeType: trulioo.NodeTypePersonWatchlist, Match: &yes, FlowID: flowID,
-		TransactionInfo: trulioo.TransactionInfo{ //nolint:gosec // no credentials: made up
+		TransactionInfo: trulioo.TransactionInfo{
 			AccountName: "Example Account", AccountIdentifier: "Example_KYC", CountryCode: "CA", Date: "2024-06-10T09:25:00",
 			ShareableToken: "3f5b2c1e-0000-4000-8000-000000000001", TransactionID: "3f5b2c1e-0000-4000-8000-000000000002",
 			TransactionRecordID: "3f5b2c1e-0000-4000-8000-000000000003", UserName: "Example_KYC_API",

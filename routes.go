@@ -37,7 +37,7 @@ const (
 )
 
 // tokenPathV1 is where v1 tokens are had, below the base URL.
-const tokenPathV1 = "oauth/accessToken"
+const tokenPathV1 = "oauth/accessToken" //nolint:gosec // a path
 
 // route is an operation of the API: its name in errors and logs, and its path
 // below the version.

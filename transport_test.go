@@ -290,8 +290,7 @@ func TestTrap_cut_off_json_is_tried_again(t *testing.T) {
 // attemptsOf is what the typed error says of its attempts.
 func attemptsOf(t *testing.T, err error) int {
 	t.Helper()
-	var transport *trulioo.TransportError
-	if errors.As(err, &transport) {
+	if transport, ok := errors.AsType[*trulioo.TransportError](err); ok {
 		return transport.Attempts
 	}
 	var decode *trulioo.DecodeError

@@ -108,7 +108,7 @@ func (a *Account) insert(at time.Time) int {
 	chance := a.hash(i, 1)
 	modified := at
 	if chance%3 == 0 {
-		modified = at.Add(time.Duration(chance/3%86400) * time.Second) //nolint:gosec // less than a day
+		modified = at.Add(time.Duration(chance/3%86400) * time.Second)
 		if modified.After(a.spec.End) {
 			modified = at
 		}
@@ -278,7 +278,7 @@ func (a *Account) order(by Timestamp) []int32 {
 	order := make([]int32, 0, a.live)
 	for i := range a.records {
 		if !a.records[i].gone {
-			order = append(order, int32(i)) //nolint:gosec // an id has three bytes for it
+			order = append(order, int32(i))
 		}
 	}
 	slices.SortStableFunc(order, func(x, y int32) int {

@@ -209,7 +209,7 @@ func TestSampleAccountIsServedByteForByte(t *testing.T) {
 		"workflows": "workflows.json", "clients?page=3": "clients.json", "client/string": "client.json",
 		"client/string?includeFullServiceDetails=true": "client.json",
 	} {
-		want, err := os.ReadFile(filepath.Join("sample", file)) //nolint:gosec // a name of this table
+		want, err := os.ReadFile(filepath.Join("sample", file))
 		require.NoError(t, err)
 		assert.Equal(t, want, get(t, srv, "/test/v1/query/"+path).body)
 	}

@@ -67,8 +67,7 @@ func Causes(err error) []error {
 			kept = append(kept, sentinel)
 		}
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		// Its own Err and Server are a foreign resolver's words.
 		kept = append(kept, &net.DNSError{Err: "lookup failed", Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
 	}
@@ -78,8 +77,7 @@ func Causes(err error) []error {
 	kept = appendAs[x509.HostnameError](kept, err)
 	kept = appendAs[x509.CertificateInvalidError](kept, err)
 	kept = appendAs[syscall.Errno](kept, err)
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		// Its own Err is of a foreign type where a custom dialer made it.
 		inner := errors.Join(kept...)
 		if inner == nil {
@@ -91,8 +89,7 @@ func Causes(err error) []error {
 }
 
 func appendAs[E error](kept []error, err error) []error {
-	var e E
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[E](err); ok {
 		return append(kept, e)
 	}
 	return kept

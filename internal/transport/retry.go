@@ -39,8 +39,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // TokenErr is the TokenFunc's own error, if that is what failed.
 func (f *Failure) TokenErr() error {
-	var e tokenError
-	if errors.As(f.Err, &e) {
+	if e, ok := errors.AsType[tokenError](f.Err); ok {
 		return e.error
 	}
 	return nil
@@ -92,7 +91,7 @@ func (x *exchange) run() (*http.Response, *Failure) {
 		Backoff:        func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait },
 		ErrorHandler:   retryablehttp.PassthroughErrorHandler,
 	}
-	resp, err := retry.Do(req) //nolint:bodyclose // a stream's is the caller's; the rest are closed in check and decode
+	resp, err := retry.Do(req)
 	if x.failure == nil {
 		return resp, nil
 	}
@@ -171,8 +170,8 @@ func (x *exchange) decode(resp *http.Response) error {
 // check runs after each attempt's header and again after its decoding, and
 // says whether to try again.
 func (x *exchange) check(_ context.Context, resp *http.Response, err error) (bool, error) {
-	if x.failure != nil { // the second look at an answer that is no success
-		return false, nil
+	if x.failure != nil {
+		return false, nil //nolint:nilerr // the second look at an answer that is no success
 	}
 	if err == nil && success(resp.StatusCode) {
 		if x.call.Decode == nil || x.decoded {

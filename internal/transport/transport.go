@@ -37,21 +37,22 @@ type Policy struct {
 	IdleTimeout    time.Duration
 }
 
-// Step and Outcome mirror the root package's, without its types.
-type (
-	Step struct {
-		Kind, Operation string
-		Attempt         int
-	}
-	Outcome struct {
-		StatusCode int
-		RequestID  string
-		Attempts   int
-		Failure    *Failure
-	}
-	// Observe begins a step and returns what ends it.
-	Observe func(context.Context, Step) (context.Context, func(Outcome))
-)
+// Step mirrors the root package's, without its types.
+type Step struct {
+	Kind, Operation string
+	Attempt         int
+}
+
+// Outcome mirrors the root package's, without its types.
+type Outcome struct {
+	StatusCode int
+	RequestID  string
+	Attempts   int
+	Failure    *Failure
+}
+
+// Observe begins a step and returns what ends it.
+type Observe func(context.Context, Step) (context.Context, func(Outcome))
 
 // The kinds of steps that this package reports.
 const (
