@@ -239,8 +239,8 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 		listed <- x.lister.run(ctx)
 	})
 	if !x.SummariesOnly {
-		// A worker gives its place on before it decodes, so there are a few more
-		// workers than places.
+		// A worker gives its place on before it decodes a large profile, so there are
+		// a few more workers than places.
 		for range x.Concurrency + runtime.GOMAXPROCS(0) {
 			hands.Go(func() { x.fetchAll(ctx, cancel) })
 		}

@@ -30,7 +30,7 @@ func newHostile(seed uint64) hostile {
 		seed: seed,
 		account: truliootest.AccountSpec{
 			Seed:    seed,
-			Clients: rng.IntN(81),
+			Clients: rng.IntN(61),
 			Spacing: []time.Duration{time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour}[rng.IntN(4)],
 			Ties:    []int{1, 1, 2, 5, 12}[rng.IntN(5)],
 		},
@@ -50,7 +50,7 @@ func newHostile(seed uint64) hostile {
 		latency:     []time.Duration{250 * time.Millisecond, time.Second}[rng.IntN(2)],
 		concurrency: 1 + rng.IntN(8),
 	}
-	if rng.IntN(20) == 0 {
+	if rng.IntN(40) == 0 {
 		h.account.Clients = 200
 	}
 	if rng.IntN(3) == 0 {
@@ -78,7 +78,7 @@ func (h hostile) run(t *testing.T) error {
 		truliootest.WithListing(h.listing), truliootest.WithLatency(h.latency))
 	client := srv.Client()
 	seen := map[string]int{}
-	for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Concurrency: h.concurrency, SummariesOnly: h.seed%4 != 0}) {
+	for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Concurrency: h.concurrency, SummariesOnly: h.seed%5 != 0}) {
 		if err != nil {
 			return fmt.Errorf("seed %d: ended: %w", h.seed, err)
 		}

@@ -238,7 +238,7 @@ func TestExportResumes(t *testing.T) {
 
 func TestExportResumesUnderChurnAtLeastOnce(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHostile(seed + 1000)
 			srv := exportServer(t, h.account, truliootest.WithListing(h.listing), truliootest.WithSeed(seed), truliootest.WithLatency(h.latency))

@@ -16,6 +16,8 @@ const (
 	refusedCalls   = 3 // the token was revoked again before the replay
 	brokenLists    = 3 // a list that fails ends the export
 	brokenProfiles = 1
+
+	largeBody = 32 << 10 // bytes
 )
 
 // fetchAll is a worker: it fills the entries that come.
@@ -62,8 +64,9 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// get is ClientsService.Get, held to the pace. The place is given on as soon as the
-// body is there, since decoding a large profile takes longer than one thinks.
+// get is ClientsService.Get, held to the pace. The place of a large profile is given
+// on as soon as its body is there, since decoding it takes a while; that of a small
+// one with it, when its connection is sure to be free again.
 func (x *export) get(ctx context.Context, id string) (*Profile, error) {
 	if id == "" || dots(id) {
 		return nil, &ArgumentError{Argument: "clientID", Reason: "is not one that can be asked for"}
@@ -80,7 +83,9 @@ func (x *export) get(ctx context.Context, id string) (*Profile, error) {
 		release := sync.OnceFunc(x.gate.Release)
 		var profile *Profile
 		err := x.client.call(ctx, routes.client.operation, address, func(body []byte) error {
-			release()
+			if len(body) > largeBody {
+				release()
+			}
 			profile = &Profile{}
 			return profile.decode(body)
 		})

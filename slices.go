@@ -44,9 +44,9 @@ const (
 
 	farSecond  = 1<<31 - 1 // later than every client, and fit for 32 bits
 	earlySpan  = 1         // up to this second there can be zero dates only
-	mostParts  = 32        // of one cut
+	mostParts  = 256       // of one cut
 	readAhead  = 8         // spans, beyond the first that is not delivered
-	fullness   = 0.7       // of a page, that a cut aims at
+	fullness   = 0.8       // of a page, that a cut aims at
 	samples    = 3         // of the totals, until they hold still
 	agreements = 5         // rereadings that bring nothing new, in a row
 	rereadings = 60
