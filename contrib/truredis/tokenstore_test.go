@@ -231,8 +231,15 @@ func TestRefusedTokenIsNeverGivenOutAgain(t *testing.T) {
 	require.EqualValues(t, 2, from.fetches.Load())
 	require.Equal(t, "token-2", ask(t, newStore(t, client), from, "token-1"))
 
+	// Nor while its successor is still to come, to one that has never seen it.
+	_, err := b.Ask(t.Context(), "key", "token-2", func(context.Context) (*oauth2.Token, error) {
+		return nil, &trulioo.AuthError{Operation: "fetch token"}
+	})
+	require.Error(t, err)
+	require.Equal(t, "token-3", ask(t, newStore(t, client), from, ""))
+	require.Equal(t, "token-3", ask(t, a, from, ""))
+
 	// The API hands the refused one out again: to nobody, refused by whom it may be.
-	require.Equal(t, "token-3", ask(t, a, from, "token-2"))
 	again := func(context.Context) (*oauth2.Token, error) { return hour("token-2"), nil }
 	for refused, s := range map[string]*truredis.TokenStore{"": a, "token-3": newStore(t, client)} {
 		_, err := s.Token(t.Context(), "key", refused, again)
