@@ -18,7 +18,6 @@ const (
 	eventTypeKey = attribute.Key("trulioo.event.type")
 
 	fetchToken = "fetch token" // the operation of token fetches, and of their exchanges
-	other      = "_OTHER"      // the conventions' word for a value outside of a known set
 )
 
 // attributesOf are what a span and a metric have from the start.
@@ -59,7 +58,7 @@ func outcomeAttributes(step trulioo.Step, out trulioo.Outcome) []attribute.KeyVa
 	if step.Kind == trulioo.StepWebhook {
 		attrs = append(attrs, resultKey.String(out.Result))
 		if out.EventType != "" {
-			attrs = append(attrs, eventTypeKey.String(eventType(out.EventType)))
+			attrs = append(attrs, eventTypeKey.String(string(out.EventType)))
 		}
 	}
 	if out.Err != nil {
@@ -80,17 +79,4 @@ func errorType(out trulioo.Outcome) string {
 	default:
 		return fmt.Sprintf("%T", out.Err)
 	}
-}
-
-// eventType keeps the number of values small: a sender could make up any.
-func eventType(t trulioo.EventType) string {
-	switch t {
-	case trulioo.EventFlowStart, trulioo.EventStepInit, trulioo.EventStepSubmit, trulioo.EventServiceInit,
-		trulioo.EventIntermediateEventReceived, trulioo.EventServiceSubmit, trulioo.EventInstantServiceSubmit,
-		trulioo.EventServiceTimeout, trulioo.EventFlowEnd, trulioo.EventAbandoned, trulioo.EventManuallyAccepted,
-		trulioo.EventManuallyRejected, trulioo.EventManuallyPendingReview, trulioo.EventManuallyAbandoned,
-		trulioo.EventNoteAdded, trulioo.EventTaskAdded, trulioo.EventTaskDone, trulioo.EventTaskUndone:
-		return string(t)
-	}
-	return other
 }

@@ -27,7 +27,7 @@
 // http.request.resend_count, http.response.status_code, error.type) mean what
 // they say there; error.type is the status where there is one. The others are
 // trulioo.operation, trulioo.webhook.result and trulioo.event.type, which is
-// _OTHER where this library does not know the event. All have few values.
+// missing where the library does not know the event. All have few values.
 // No attribute holds an id, key, token, address or personal value; that is why
 // url.full and server.address, which the conventions ask for, are missing.
 package truotel
