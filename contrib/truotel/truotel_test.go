@@ -360,7 +360,7 @@ func TestNothingPersonalIsExported(t *testing.T) {
 	}
 	for what, secret := range map[string]string{
 		"id": id, "file key": fileKey, "credentials": srv.ClientID, "secret": srv.ClientSecret, "token": srv.Token(),
-		"host": "127.0.0.1", "URL": "http:", "request id": "4711", "server's words": "unknown",
+		"host": "127.0.0.1", "URL": "http:", "request id": "request-4711", "server's words": "unknown",
 	} {
 		assert.NotContains(t, all.String(), secret, what)
 	}
