@@ -66,7 +66,7 @@ func newClient(c *config) (*Client, error) {
 		return nil, err
 	}
 	f := &family{
-		base:  cloneTransport(c.httpClient),
+		base:  baseTransport(c.httpClient),
 		pause: &transport.Pause{},
 		store: c.tokenStore,
 	}
@@ -94,7 +94,7 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	}
 	f := *c.family
 	if child.has("WithHTTPClient") {
-		f.base = cloneTransport(child.httpClient)
+		f.base = baseTransport(child.httpClient)
 	}
 	if child.has("WithTokenStore") {
 		f.store = child.tokenStore
@@ -118,6 +118,14 @@ func (c *Client) ForEvent(ev *Event) *Client {
 	sibling := c.config.child()
 	sibling.environment = env
 	return build(sibling, c.family)
+}
+
+// baseTransport is the caller's transport or Go's default one, made fit for the API.
+func baseTransport(client *http.Client) http.RoundTripper {
+	if client == nil || client.Transport == nil {
+		return transport.Fit(http.DefaultTransport)
+	}
+	return transport.Fit(client.Transport)
 }
 
 // build makes a client of a config that has been validated.
@@ -234,39 +242,6 @@ func (c Client) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Client")
 
 // LogValue is the type's name, for slog.
 func (c Client) LogValue() slog.Value { return redact.Value("trulioo.Client") }
-
-const (
-	idlePerHost = 128 // connections kept: more than the workers of any sensible export
-	pingAfter   = 15 * time.Second
-	pingWait    = 15 * time.Second
-)
-
-// cloneTransport is the caller's transport, or Go's default one, made fit for
-// many calls at once to one host.
-func cloneTransport(client *http.Client) http.RoundTripper {
-	base := http.DefaultTransport
-	if client != nil && client.Transport != nil {
-		base = client.Transport
-	}
-	t, ok := base.(*http.Transport)
-	if !ok {
-		return base
-	}
-	t = t.Clone()
-	t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, idlePerHost)
-	if t.MaxIdleConns > 0 {
-		t.MaxIdleConns = max(t.MaxIdleConns, 2*idlePerHost)
-	}
-	pings := http.HTTP2Config{}
-	if t.HTTP2 != nil {
-		pings = *t.HTTP2
-	}
-	if pings.SendPingTimeout == 0 {
-		pings.SendPingTimeout, pings.PingTimeout = pingAfter, pingWait
-	}
-	t.HTTP2 = &pings
-	return t
-}
 
 // fromEnv fills what no option has given.
 func (c *config) fromEnv() error {

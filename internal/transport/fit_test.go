@@ -1,4 +1,4 @@
-package trulioo
+package transport
 
 import (
 	"net/http"
@@ -13,7 +13,7 @@ import (
 // that lost HTTP/2, or kept two idle connections a host, would be slow in silence.
 func TestTrap_transport_keeps_http2_pings_and_connections(t *testing.T) {
 	t.Parallel()
-	own, ok := cloneTransport(nil).(*http.Transport)
+	own, ok := Fit(http.DefaultTransport).(*http.Transport)
 	require.True(t, ok)
 	assert.True(t, own.ForceAttemptHTTP2)
 	require.NotNil(t, own.HTTP2)
@@ -24,19 +24,9 @@ func TestTrap_transport_keeps_http2_pings_and_connections(t *testing.T) {
 	assert.NotSame(t, http.DefaultTransport, own)
 
 	theirs := &http.Transport{MaxIdleConnsPerHost: 500, MaxIdleConns: 1000, HTTP2: &http.HTTP2Config{SendPingTimeout: time.Minute}}
-	clone, ok := cloneTransport(&http.Client{Transport: theirs}).(*http.Transport)
+	clone, ok := Fit(theirs).(*http.Transport)
 	require.True(t, ok)
 	assert.Equal(t, 500, clone.MaxIdleConnsPerHost)
 	assert.Equal(t, 1000, clone.MaxIdleConns)
 	assert.Equal(t, time.Minute, clone.HTTP2.SendPingTimeout)
-}
-
-// Zero values of errors are made by tests and mocks, and must print.
-func TestErrors_zero_values_do_not_panic(t *testing.T) {
-	t.Parallel()
-	for _, err := range []error{&APIError{}, &AuthError{}, &TransportError{}, &DecodeError{}, &ArgumentError{}} {
-		assert.NotEmpty(t, err.Error())
-		require.NotErrorIs(t, err, ErrServer)
-		require.NotErrorIs(t, err, ErrUnauthorized)
-	}
 }
