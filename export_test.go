@@ -99,6 +99,7 @@ func TestExportFilters(t *testing.T) {
 	after, before := dates[20], dates[len(dates)-30]
 
 	t.Run("time", func(t *testing.T) {
+		t.Parallel()
 		items := exported(t, client, &trulioo.ExportOptions{SummariesOnly: true, Filter: trulioo.ClientFilter{After: after, Before: before}})
 		assert.Len(t, items, len(dates)-51, "those without a date belong to no window")
 		for _, item := range items {
@@ -107,9 +108,11 @@ func TestExportFilters(t *testing.T) {
 		}
 	})
 	t.Run("after only", func(t *testing.T) {
+		t.Parallel()
 		assert.Len(t, exported(t, client, &trulioo.ExportOptions{SummariesOnly: true, Filter: trulioo.ClientFilter{After: after}}), len(dates)-21)
 	})
 	t.Run("status", func(t *testing.T) {
+		t.Parallel()
 		items := exported(t, client, &trulioo.ExportOptions{SummariesOnly: true, Filter: trulioo.ClientFilter{Statuses: []trulioo.Status{trulioo.StatusAccepted}}})
 		assert.Len(t, items, len(accepted))
 		for _, item := range items {
@@ -399,6 +402,25 @@ func TestExportLeavesNothingBehind(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
+		srv := exportServer(t, truliootest.AccountSpec{Clients: 160})
+		working := &inFlight{}
+		for range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{OnProfile: func(ctx context.Context, _ *trulioo.Client, p *trulioo.Profile) error {
+			if !slices.Contains(srv.Live.IDs()[8:13], p.ID) {
+				return nil
+			}
+			working.add(1)
+			<-ctx.Done()
+			time.Sleep(time.Second) // it takes a while to end
+			working.add(-1)
+			return nil
+		}}) {
+			synctest.Wait()
+			require.Equal(t, 5, working.most)
+			break
+		}
+		require.Zero(t, working.now, "the loop is left when all that it began has ended")
+	})
+	synctest.Test(t, func(t *testing.T) {
 		srv := exportServer(t, truliootest.AccountSpec{Clients: 160}, truliootest.WithLatency(time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
@@ -418,15 +440,17 @@ type inFlight struct {
 }
 
 func (f *inFlight) handle(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	f.mu.Lock()
-	f.now++
-	f.most = max(f.most, f.now)
-	f.mu.Unlock()
+	f.add(1)
 	time.Sleep(100 * time.Millisecond) // of synctest's clock
-	f.mu.Lock()
-	f.now--
-	f.mu.Unlock()
+	f.add(-1)
 	next.ServeHTTP(w, r)
+}
+
+func (f *inFlight) add(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now += n
+	f.most = max(f.most, f.now)
 }
 
 func (f *inFlight) reset() (most int) {
@@ -515,11 +539,8 @@ func TestExportSlowsDownForTooManyRequests(t *testing.T) {
 			assert.Len(t, most, 200)
 			assert.Equal(t, 16, storm.Hits())
 			assert.Equal(t, 16, most[20])
-			slow := 16
-			for i := 60; i < 200; i += 20 {
-				slow = min(slow, most[i])
-			}
-			assert.Less(t, slow, 16, "fewer at once after the storm: %v", most)
+			assert.LessOrEqual(t, most[80], 10, "half of it after the storm, one more for each round")
+			assert.GreaterOrEqual(t, slices.Max(most[120:]), 13)
 		})
 	}
 }
