@@ -20,6 +20,11 @@ func TestCanonicalForm(t *testing.T) {
 		{"numbers verbatim", `[1,1.0,1e0,-0,12345678901234567890]`, `[1,1.0,1e0,-0,12345678901234567890]`},
 		{"strings with the fewest escapes", `["\u0041\/\n\u0022\\\u00e9"]`, "[\"A/\\u000a\\\"\\\\é\"]"},
 		{"a surrogate pair", `["\ud83d\ude00"]`, `["😀"]`},
+		{"every short escape", `["\b\f\n\r\t\/\"\\"]`, `["\u0008\u000c\u000a\u000d\u0009/\"\\"]`},
+		{"hex digits of either case", `["\u00C9\u00eF\uD83D\uDE00"]`, `["Éï😀"]`},
+		{"one string", `"é"`, `"é"`},
+		{"the first byte beyond ASCII, alone", "[\"\x80\"]", `["�"]`},
+		{"names with escapes that stay", `{"b":1,"a\n":2}`, `{"a\u000a":2,"b":1}`},
 		{"half a surrogate pair", `["\ud83d","\ud83dx","\ude00\ud83d"]`, `["�","�x","��"]`},
 		{"bytes that are not UTF-8", "[\"a\xffb\"]", `["a�b"]`},
 		{"escaped names sort by what they mean", `{"b":1,"\u0061":2}`, `{"a":2,"b":1}`},
@@ -95,6 +100,24 @@ func TestRepeats(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, d.Root().Repeats(), in)
 		d.Free()
+	}
+}
+
+// Every cut of a document is refused, whatever it cuts through, and nothing
+// beyond the cut is read.
+func TestReadRefusesEveryCut(t *testing.T) {
+	t.Parallel()
+	const whole = `{"a":["é\n\u00e9\ud83d\ude00",-1.5e+3,0,true,false,null,{},[]],"b":{"c":""}}`
+	d, err := Read([]byte(whole))
+	require.NoError(t, err)
+	d.Free()
+	for end := range len(whole) {
+		_, err := Read(slices.Clip([]byte(whole)[:end]))
+		require.ErrorIs(t, err, ErrSyntax, "%q", whole[:end])
+	}
+	for _, word := range []string{"tru", "nul", "falsy", `"a`, `"\`, `"\u00e`, `"\u00eg"`, "-", "1.", "1e", "01", "1 2"} {
+		_, err := Read([]byte(word))
+		require.ErrorIs(t, err, ErrSyntax, "%q", word)
 	}
 }
 

@@ -26,6 +26,7 @@ type document struct {
 	Own   leaf             `json:"own"`
 	Skip  string           `json:"-"`
 	Plain string
+	Bytes []byte `json:"bytes"`
 }
 
 type row struct {
@@ -57,6 +58,13 @@ func TestUnmarshalShapes(t *testing.T) {
 		"1.5 for integer":            {`{"count":1.5,"id":"a"}`, document{ID: "a"}},
 		"1e999 for integer":          {`{"count":1e999,"id":"a"}`, document{ID: "a"}},
 		"too big for the integer":    {`{"small":256,"id":"a"}`, document{ID: "a"}},
+		"2^63 for integer":           {`{"count":9223372036854775808.0,"id":"a"}`, document{ID: "a"}},
+		"-2^63 for integer":          {`{"count":-9223372036854775808.0,"id":"a"}`, document{ID: "a"}},
+		"empty string for map":       {`{"byId":"","id":"a"}`, document{ID: "a"}},
+		"blank string for slice":     {`{"rows":" ","id":"a"}`, document{ID: "a"}},
+		"no array in a string":       {`{"rows":"[","id":"a"}`, document{ID: "a"}},
+		"bytes in base64":            {`{"count":"1","bytes":"aGk="}`, document{Count: 1, Bytes: []byte("hi")}},
+		"number for bytes":           {`{"bytes":[1.5],"id":"a"}`, document{ID: "a"}},
 		"empty string for integer":   {`{"count":"","id":"a"}`, document{ID: "a"}},
 		"words for integer":          {`{"count":"many","id":"a"}`, document{ID: "a"}},
 		"string for float":           {`{"score":"0.5"}`, document{Score: 0.5}},
@@ -97,6 +105,40 @@ func TestUnmarshalShapes(t *testing.T) {
 			require.NoError(t, Unmarshal([]byte(test.in), &got))
 			assert.Equal(t, test.want, got)
 		})
+	}
+}
+
+// Types that contain themselves by a slice, a map or a pointer end somewhere.
+func TestTypesThatContainThemselves(t *testing.T) {
+	t.Parallel()
+	type tree struct {
+		N     int             `json:"n"`
+		Nodes []tree          `json:"nodes"`
+		Named map[string]tree `json:"named"`
+		Next  *tree           `json:"next"`
+	}
+	for _, level := range []string{`{"nodes":[%]}`, `{"named":{"a":%}}`, `{"next":%}`} {
+		in := "%"
+		for range 200 {
+			in = strings.Replace(in, "%", level, 1)
+		}
+		var got tree
+		in = `{"n":"7",` + strings.TrimPrefix(strings.Replace(in, "%", "{}", 1), "{")
+		require.NoError(t, Unmarshal([]byte(in), &got))
+		assert.Equal(t, 7, got.N)
+		levels := 0
+		for at := &got; at != nil; levels++ {
+			named, ok := at.Named["a"]
+			switch {
+			case len(at.Nodes) > 0:
+				at = &at.Nodes[0]
+			case ok:
+				at = &named
+			default:
+				at = at.Next
+			}
+		}
+		assert.InDelta(t, maxDepth, levels, maxDepth/2+2, level)
 	}
 }
 
