@@ -404,7 +404,7 @@ func TestExportLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := exportServer(t, truliootest.AccountSpec{Clients: 160})
 		working := &inFlight{}
-		for range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{OnProfile: func(ctx context.Context, _ *trulioo.Client, p *trulioo.Profile) error {
+		for _, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{OnProfile: func(ctx context.Context, _ *trulioo.Client, p *trulioo.Profile) error {
 			if !slices.Contains(srv.Live.IDs()[8:13], p.ID) {
 				return nil
 			}
@@ -414,6 +414,7 @@ func TestExportLeavesNothingBehind(t *testing.T) {
 			working.add(-1)
 			return nil
 		}}) {
+			require.NoError(t, err)
 			synctest.Wait()
 			require.Equal(t, 5, working.most)
 			break

@@ -73,7 +73,9 @@ func same(t *testing.T, want, got map[string]string) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	for name, data := range want {
-		require.True(t, data == got[name], "%s differs: %d bytes, want %d", name, len(got[name]), len(data))
+		if data != got[name] {
+			require.Failf(t, "another file", "%s differs: %d bytes, want %d", name, len(got[name]), len(data))
+		}
 	}
 }
 
@@ -92,7 +94,7 @@ func TestKilledFiftyTimes(t *testing.T) {
 	require.Equal(t, account.Len(), strings.Count(want[profiles], "\n"))
 	require.Greater(t, len(want), 200, "files of clients")
 
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)) //nolint:gosec // moments
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	kills, runs := 0, 0
 	for kills < 50 {
 		dir := filepath.Join(t.TempDir(), "killed")
@@ -141,7 +143,7 @@ func TestHalfALineAndHalfAFileAreMended(t *testing.T) {
 	assert.Contains(t, out, "25 of 25 clients")
 	assert.Contains(t, out, "25 profiles, 0 failed")
 	want := contents(t, dir)
-	for _, line := range strings.Split(strings.TrimSpace(want[profiles]), "\n") {
+	for _, line := range strings.SplitSeq(strings.TrimSpace(want[profiles]), "\n") {
 		var p trulioo.Profile
 		require.NoError(t, json.Unmarshal([]byte(line), &p))
 		served, _ := srv.Live.Profile(p.ID, false)
@@ -195,13 +197,13 @@ func TestCtrlCSavesTheCursor(t *testing.T) {
 	cmd := command(t.Context(), program, srv, "-out", dir, "-concurrency", "2")
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {
-		lines, err := os.ReadFile(filepath.Join(dir, profiles)) //nolint:gosec // a folder of the test
+		lines, err := os.ReadFile(filepath.Join(dir, profiles))
 		return err == nil && bytes.Count(lines, []byte("\n")) > 20
 	}, 20*time.Second, 5*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
-	data, err := os.ReadFile(filepath.Join(dir, cursor)) //nolint:gosec // a folder of the test
+	data, err := os.ReadFile(filepath.Join(dir, cursor))
 	require.NoError(t, err)
 	var was state
 	require.NoError(t, json.Unmarshal(data, &was))

@@ -58,7 +58,7 @@ func (s state) alike(other state) bool {
 
 // openFolder takes the folder up as it was left.
 func openFolder(s *settings) (f *folder, err error) {
-	if err := os.MkdirAll(s.out, 0o700); err != nil {
+	if err := os.MkdirAll(s.out, 0o700); err != nil { //nolint:gosec // it is where the user says
 		return nil, err
 	}
 	f = &folder{have: map[string]bool{}, state: state{Filter: s.filter, Full: s.full, Files: s.files}}
