@@ -143,7 +143,7 @@ func TestHalfALineAndHalfAFileAreMended(t *testing.T) {
 	assert.Contains(t, out, "25 of 25 clients")
 	assert.Contains(t, out, "25 profiles, 0 failed")
 	want := contents(t, dir)
-	for _, line := range strings.SplitSeq(strings.TrimSpace(want[profiles]), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(want[profiles]), "\n") {
 		var p trulioo.Profile
 		require.NoError(t, json.Unmarshal([]byte(line), &p))
 		served, _ := srv.Live.Profile(p.ID, false)
