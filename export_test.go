@@ -226,7 +226,7 @@ func TestExportResumes(t *testing.T) {
 					break
 				}
 			}
-			time.Sleep(time.Hour)
+			pass(time.Hour)
 			if !plain {
 				opts.Skip = func(id string) bool { return have[id] }
 			}
@@ -410,7 +410,7 @@ func TestExportLeavesNothingBehind(t *testing.T) {
 			}
 			working.add(1)
 			<-ctx.Done()
-			time.Sleep(time.Second) // it takes a while to end
+			pass(time.Second) // it takes a while to end
 			working.add(-1)
 			return nil
 		}}) {
@@ -442,7 +442,7 @@ type inFlight struct {
 
 func (f *inFlight) handle(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	f.add(1)
-	time.Sleep(100 * time.Millisecond) // of synctest's clock
+	pass(100 * time.Millisecond) // of synctest's clock
 	f.add(-1)
 	next.ServeHTTP(w, r)
 }

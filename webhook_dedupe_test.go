@@ -64,13 +64,13 @@ func TestWebhookTrapOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{}
 		h := newHook(t, func(ctx context.Context, ev *trulioo.Event) error {
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			return c.fn(ctx, ev)
 		})
 		first := make(chan int, 1)
 		go func() { first <- post(t, h, callback("")).Code }()
 		for range 5 {
-			time.Sleep(11 * time.Second)
+			pass(11 * time.Second)
 			w := post(t, h, callback(`,"retry":1`))
 			assert.Equal(t, 503, w.Code)
 			assert.NotEmpty(t, w.Header().Get("Retry-After"))
@@ -96,7 +96,7 @@ func TestWebhookLeaseOfADeadProcess(t *testing.T) {
 		c := &counted{}
 		h := newHook(t, c.fn, trulioo.WithDeduper(shared))
 		assert.Equal(t, 503, post(t, h, callback("")).Code)
-		time.Sleep(38 * time.Second)
+		pass(38 * time.Second)
 		assert.Equal(t, 200, post(t, h, callback("")).Code)
 		assert.EqualValues(t, 1, c.runs.Load())
 		require.Error(t, shared.Commit(t.Context(), ev.Key(), claim), "the dead one's claim is fenced")
@@ -189,7 +189,7 @@ func TestWebhookCommitsAfterTheDeadline(t *testing.T) {
 		var late error
 		d := &scripted{Deduper: trulioo.NewMemoryDeduper(10, time.Hour)}
 		d.commit = func(ctx context.Context) error { late = ctx.Err(); return nil }
-		h := newHook(t, func(context.Context, *trulioo.Event) error { time.Sleep(9 * time.Second); return nil }, trulioo.WithDeduper(d))
+		h := newHook(t, func(context.Context, *trulioo.Event) error { pass(9 * time.Second); return nil }, trulioo.WithDeduper(d))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		body := callback("")
@@ -257,9 +257,9 @@ func (l *ledger) fn(ctx context.Context, ev *trulioo.Event) error {
 		<-ctx.Done()
 		return ctx.Err()
 	case overruns:
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 	case succeeds:
-		time.Sleep(time.Duration(roll) * time.Millisecond)
+		pass(time.Duration(roll) * time.Millisecond)
 	}
 	return nil
 }
@@ -305,7 +305,7 @@ func TestWebhookProperty(t *testing.T) {
 							acknowledged.Add(1)
 							break
 						}
-						time.Sleep(5 * time.Second)
+						pass(5 * time.Second)
 					}
 				}
 			})

@@ -600,7 +600,7 @@ func TestWebhookLogIsAnAllowList(t *testing.T) {
 func TestWebhookShutdown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHook(t, func(context.Context, *trulioo.Event) error { time.Sleep(3 * time.Second); return nil })
+		h := newHook(t, func(context.Context, *trulioo.Event) error { pass(3 * time.Second); return nil })
 		first := make(chan int, 1)
 		go func() { first <- post(t, h, callback("")).Code }()
 		synctest.Wait()

@@ -150,7 +150,7 @@ func TestInMemoryUnderSynctest(t *testing.T) {
 		}
 		assert.Equal(t, 3*time.Second, time.Since(start))
 		token := srv.Token()
-		time.Sleep(time.Hour - time.Second)
+		<-time.After(time.Hour - time.Second)
 		got, err := ask(t, srv, http.MethodGet, srv.BaseURL+"/v2/query/clients", nil, "Authorization", "Bearer "+token)
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusUnauthorized, got.status, "it ran out during the latency")

@@ -149,10 +149,10 @@ func TestTokenReuseAndExpiry(t *testing.T) {
 			ExpiresIn   int    `json:"expires_in"`
 		}
 		first := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
-		time.Sleep(59 * time.Minute)
+		<-time.After(59 * time.Minute)
 		again := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
 		assert.Equal(t, body{first.AccessToken, 60}, again)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		fresh := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
 		assert.NotEqual(t, first.AccessToken, fresh.AccessToken)
 		assert.Equal(t, 3600, fresh.ExpiresIn)

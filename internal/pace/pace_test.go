@@ -26,14 +26,14 @@ func TestGateHoldsAndAdmitsInTurn(t *testing.T) {
 			go func() {
 				assert.NoError(t, g.Acquire(t.Context()))
 				most.Store(max(most.Load(), held.Add(1)))
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				held.Add(-1)
 				g.Release()
 			}()
 		}
 		began := time.Now()
 		synctest.Wait()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		assert.EqualValues(t, 2, most.Load())
 		assert.Equal(t, time.Minute, time.Since(began))
 		require.NoError(t, g.Acquire(t.Context()))
@@ -54,13 +54,13 @@ func TestGateSlowsDownByHalfAndSpeedsUpByOne(t *testing.T) {
 		g := pace.New(16)
 		assert.Equal(t, 4, g.Share(4))
 		began := time.Now()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		g.Slow(began)
 		g.Slow(began) // under way at the same time: it counts once
 		assert.Equal(t, 8, g.Limit())
 		assert.Equal(t, 2, g.Share(4))
 		for range 9 {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			g.Slow(time.Now())
 		}
 		assert.Equal(t, 1, g.Limit())
