@@ -466,3 +466,27 @@ func TestTrap_FIPS_short_secret_is_refused(t *testing.T) {
 	assert.Contains(t, string(out), "--- PASS")
 	assert.NotContains(t, string(out), "panic")
 }
+
+// A refused token call is told apart by the same sentinels as any other.
+func TestAuthErrorIsWhatItsStatusSays(t *testing.T) {
+	t.Parallel()
+	sentinels := []error{trulioo.ErrUnauthorized, trulioo.ErrRateLimited, trulioo.ErrServer, trulioo.ErrNotFound}
+	for status, want := range map[int][]error{
+		0:   nil,
+		399: nil,
+		400: {trulioo.ErrUnauthorized},
+		401: {trulioo.ErrUnauthorized},
+		429: {trulioo.ErrUnauthorized, trulioo.ErrRateLimited},
+		499: {trulioo.ErrUnauthorized},
+		500: {trulioo.ErrServer},
+		503: {trulioo.ErrServer},
+	} {
+		var is []error
+		for _, sentinel := range sentinels {
+			if errors.Is(&trulioo.AuthError{StatusCode: status}, sentinel) {
+				is = append(is, sentinel)
+			}
+		}
+		assert.Equal(t, want, is, "status %d", status)
+	}
+}

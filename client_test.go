@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,6 +302,63 @@ func TestWithHTTPClient(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []string{"/connect/token", "/export/v2/query/workflows"}, paths)
 	})
+}
+
+// Whatever a child is given takes the place of what it would share, and the
+// parent keeps its own.
+func TestClient_With_replaces_what_is_shared(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	parent := srv.Client()
+	list := func(ctx context.Context, client *trulioo.Client) error {
+		_, err := client.Workflows.List(ctx, nil)
+		return err
+	}
+
+	t.Run("the transport", func(t *testing.T) {
+		t.Parallel()
+		var spied atomic.Int64
+		spy := roundTripper(func(req *http.Request) (*http.Response, error) {
+			spied.Add(1)
+			return http.DefaultTransport.RoundTrip(req)
+		})
+		child, err := parent.With(trulioo.WithHTTPClient(&http.Client{Transport: spy}))
+		require.NoError(t, err)
+		require.NoError(t, list(t.Context(), parent))
+		assert.Zero(t, spied.Load())
+		require.NoError(t, list(t.Context(), child))
+		assert.Positive(t, spied.Load())
+	})
+
+	t.Run("the token store", func(t *testing.T) {
+		t.Parallel()
+		var asked countingStore
+		child, err := parent.With(trulioo.WithTokenStore(&asked))
+		require.NoError(t, err)
+		require.NoError(t, list(t.Context(), parent))
+		assert.Zero(t, asked.Load())
+		require.NoError(t, list(t.Context(), child))
+		assert.Positive(t, asked.Load())
+	})
+
+	t.Run("the rate limit", func(t *testing.T) {
+		t.Parallel()
+		child, err := parent.With(trulioo.WithRateLimit(0.001, 1))
+		require.NoError(t, err)
+		require.NoError(t, list(t.Context(), child))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // less than the limit's 1000 s
+		defer cancel()
+		require.ErrorIs(t, list(ctx, child), trulioo.ErrRateLimited)
+		require.NoError(t, list(ctx, parent))
+	})
+}
+
+// countingStore fetches whenever it is asked.
+type countingStore struct{ atomic.Int64 }
+
+func (s *countingStore) Token(ctx context.Context, _, _ string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	s.Add(1)
+	return fetch(ctx)
 }
 
 func TestClient_nil_context_is_an_argument_error(t *testing.T) {

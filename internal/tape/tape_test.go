@@ -33,7 +33,7 @@ func TestCanonicalForm(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			d, err := Read([]byte(tc.in))
+			d, err := Read(slices.Clip([]byte(tc.in))) // nothing beyond it is read
 			require.NoError(t, err)
 			defer d.Free()
 			assert.Equal(t, tc.want, string(d.Root().AppendCanonical(nil)))

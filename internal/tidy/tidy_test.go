@@ -142,6 +142,20 @@ func TestTypesThatContainThemselves(t *testing.T) {
 	}
 }
 
+// A scalar where slices of slices without end are wanted is none of them.
+type slicesWithoutEnd []slicesWithoutEnd
+
+func TestScalarForSlicesWithoutEnd(t *testing.T) {
+	t.Parallel()
+	var got struct {
+		ID    string           `json:"id"`
+		Never slicesWithoutEnd `json:"never"`
+	}
+	require.NoError(t, Unmarshal([]byte(`{"id":7,"never":5}`), &got))
+	assert.Equal(t, "7", got.ID)
+	assert.Nil(t, got.Never)
+}
+
 func TestUnmarshalErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
