@@ -23,9 +23,7 @@ type answer struct {
 }
 
 // sweep reads spans that meet, several at once, cuts those that do not fit a page
-// and delivers the rows of each in the order of the spans. Silent is for what an
-// earlier export has delivered: that is only noted as seen.
-// Silent is for what an earlier export has delivered: it is only noted as seen.
+// and delivers the rows of each in the order of the spans. Silent is for what an earlier export has delivered: it is only noted as seen.
 func (l *lister) sweep(ctx context.Context, spans []span, silent bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	answers := make(chan answer, listers)
@@ -52,6 +50,7 @@ func (l *lister) sweep(ctx context.Context, spans []span, silent bool) error {
 			}
 		}
 		if front := nodes[0]; front.page != nil {
+			nodes[0] = nil // or the array below would keep every page that has been
 			nodes = nodes[1:]
 			if err := l.settle(ctx, front, silent); err != nil {
 				return err
