@@ -168,6 +168,32 @@ func TestRedirectsThatNeverEndAreGivenUp(t *testing.T) {
 	assert.Less(t, srv.Count(truliootest.Any), 20)
 }
 
+// Five redirects are followed, the sixth is not.
+func TestRedirectsAreCounted(t *testing.T) {
+	t.Parallel()
+	host := newStranger(t, func(w http.ResponseWriter, r *http.Request) {
+		left := strings.TrimPrefix(r.URL.Path, "/")
+		if left == "" {
+			_, _ = io.WriteString(w, "file")
+			return
+		}
+		http.Redirect(w, r, "/"+left[1:], http.StatusFound)
+	})
+	srv := truliootest.NewServer(t)
+	for path, want := range map[string]string{"/4444": "file", "/55555": ""} { // after the first, from the API
+		fault := srv.Fail(truliootest.DownloadFile, truliootest.Redirect(http.StatusFound, host.localhost(path)))
+		var got bytes.Buffer
+		_, err := srv.Client().Files.Save(t.Context(), "key", &got)
+		fault.Stop()
+		assert.Equal(t, want, got.String(), path)
+		if want == "" {
+			assertRefused(t, err, http.StatusFound)
+			continue
+		}
+		require.NoError(t, err, path)
+	}
+}
+
 func TestFileRedirectToAnotherSchemeIsRefused(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/truliootest"
@@ -332,6 +335,37 @@ func TestTrap_answers_are_capped_after_decompression(t *testing.T) {
 		require.ErrorIs(t, err, trulioo.ErrTooLarge, name)
 		assert.Equal(t, 1, fault.Hits(), name)
 		fault.Stop()
+	}
+}
+
+// The cap itself still fits, whether or not the server tells the length.
+func TestAnswerOfExactlyTheCapIsRead(t *testing.T) {
+	t.Parallel()
+	const body = `{"a":"0123456789"}`
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "chunked") {
+			w.(http.Flusher).Flush() // no Content-Length
+		}
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(srv.Close)
+	for _, path := range []string{"declared", "chunked"} {
+		for short := range int64(2) {
+			client, err := trulioo.NewClient(
+				trulioo.WithBaseURL(srv.URL),
+				trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})),
+				trulioo.WithMaxResponseBytes(int64(len(body))-short),
+			)
+			require.NoError(t, err)
+			t.Cleanup(client.CloseIdleConnections)
+			got, err := client.GetJSON(t.Context(), path, nil)
+			if short > 0 {
+				require.ErrorIs(t, err, trulioo.ErrTooLarge, path)
+				continue
+			}
+			require.NoError(t, err, path)
+			assert.JSONEq(t, body, string(got), path)
+		}
 	}
 }
 
