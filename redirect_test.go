@@ -172,15 +172,15 @@ func TestRedirectsThatNeverEndAreGivenUp(t *testing.T) {
 func TestRedirectsAreCounted(t *testing.T) {
 	t.Parallel()
 	host := newStranger(t, func(w http.ResponseWriter, r *http.Request) {
-		left := strings.TrimPrefix(r.URL.Path, "/")
-		if left == "" {
+		left := len(r.URL.Path) - len("/")
+		if left == 0 {
 			_, _ = io.WriteString(w, "file")
 			return
 		}
-		http.Redirect(w, r, "/"+left[1:], http.StatusFound)
+		http.Redirect(w, r, "/"+strings.Repeat("x", left-1), http.StatusFound)
 	})
 	srv := truliootest.NewServer(t)
-	for path, want := range map[string]string{"/4444": "file", "/55555": ""} { // after the first, from the API
+	for path, want := range map[string]string{"/xxxx": "file", "/xxxxx": ""} { // after the first, from the API
 		fault := srv.Fail(truliootest.DownloadFile, truliootest.Redirect(http.StatusFound, host.localhost(path)))
 		var got bytes.Buffer
 		_, err := srv.Client().Files.Save(t.Context(), "key", &got)
