@@ -72,8 +72,8 @@ func sourceError(err error) error {
 	if errors.As(err, &retrieve) && retrieve.Response != nil {
 		e.StatusCode = retrieve.Response.StatusCode
 	}
-	if kept := transport.Causes(err); len(kept) > 0 {
-		e.cause = transportError(fetchToken, err, 0)
+	if down := transportError(fetchToken, err, 0); len(down.causes) > 0 {
+		e.cause = down
 	}
 	return e
 }

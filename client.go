@@ -215,10 +215,18 @@ func relative(path string) bool {
 // dots reports whether a path segment would climb or stay.
 func dots(segment string) bool { return segment == "." || segment == ".." }
 
-// call makes a JSON call. decode gets the whole body, which is its to keep.
-func (c *Client) call(ctx context.Context, operation, address string, decode func([]byte) error) error {
+// checkContext refuses a nil context, on which the packages below would panic.
+func checkContext(ctx context.Context) error {
 	if ctx == nil {
 		return &ArgumentError{Argument: "ctx", Reason: "must not be nil"}
+	}
+	return nil
+}
+
+// call makes a JSON call. decode gets the whole body, which is its to keep.
+func (c *Client) call(ctx context.Context, operation, address string, decode func([]byte) error) error {
+	if err := checkContext(ctx); err != nil {
+		return err
 	}
 	resp, err := c.transport.Do(ctx, &transport.Call{Operation: operation, URL: address, Decode: decoded(decode)})
 	if err != nil {

@@ -76,15 +76,24 @@ type GetOptions struct {
 //
 // Operation: GET query/client/{clientId}
 func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOptions) (*Profile, error) {
+	return s.profile(ctx, clientID, deref(opts).FullServiceDetails, nil)
+}
+
+// profile is Get, and tells read, unless it is nil, the size of the body before
+// that is decoded.
+func (s *ClientsService) profile(ctx context.Context, clientID string, full bool, read func(size int)) (*Profile, error) {
 	if clientID == "" || dots(clientID) {
 		return nil, &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
 	}
 	var query url.Values
-	if deref(opts).FullServiceDetails {
+	if full {
 		query = url.Values{"includeFullServiceDetails": {"true"}}
 	}
 	var profile *Profile
 	err := s.client.call(ctx, routes.client.operation, s.client.address(routes.client, clientID, query), func(body []byte) error {
+		if read != nil {
+			read(len(body))
+		}
 		profile = &Profile{}
 		return profile.decode(body)
 	})

@@ -197,8 +197,8 @@ type entry struct {
 }
 
 func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, error) {
-	if ctx == nil {
-		return nil, &ArgumentError{Argument: "ctx", Reason: "must not be nil"}
+	if err := checkContext(ctx); err != nil {
+		return nil, err
 	}
 	if o.Concurrency < 0 {
 		return nil, &ArgumentError{Argument: "ExportOptions.Concurrency", Reason: "must not be negative"}

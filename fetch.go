@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -68,26 +67,15 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 // on as soon as its body is there, since decoding it takes a while; that of a small
 // one with it, when its connection is sure to be free again.
 func (x *export) get(ctx context.Context, id string) (*Profile, error) {
-	if id == "" || dots(id) {
-		return nil, &ArgumentError{Argument: "clientID", Reason: "is not one that can be asked for"}
-	}
-	var query url.Values
-	if x.FullServiceDetails {
-		query = url.Values{"includeFullServiceDetails": {"true"}}
-	}
-	address := x.client.address(routes.client, id, query)
 	for try := 0; ; try++ {
 		if err := x.gate.Acquire(ctx); err != nil {
 			return nil, err
 		}
 		release := sync.OnceFunc(x.gate.Release)
-		var profile *Profile
-		err := x.client.call(ctx, routes.client.operation, address, func(body []byte) error {
-			if len(body) > largeBody {
+		profile, err := x.client.Clients.profile(ctx, id, x.FullServiceDetails, func(size int) {
+			if size > largeBody {
 				release()
 			}
-			profile = &Profile{}
-			return profile.decode(body)
 		})
 		release()
 		if err == nil {

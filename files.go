@@ -80,8 +80,8 @@ func (s *FilesService) open(ctx context.Context, key string, header http.Header)
 	if key == "" {
 		return nil, &ArgumentError{Argument: "key", Reason: "must not be empty"}
 	}
-	if ctx == nil {
-		return nil, &ArgumentError{Argument: "ctx", Reason: "must not be nil"}
+	if err := checkContext(ctx); err != nil {
+		return nil, err
 	}
 	call := &transport.Call{
 		Operation: routes.file.operation,

@@ -120,8 +120,8 @@ type pages[T any] func(ctx context.Context, number int) (*Page[T], error)
 // and waits for it.
 func all[T any, P row[T]](ctx context.Context, operation string, start int, fetch pages[T]) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		if ctx == nil {
-			yield(nil, &ArgumentError{Argument: "ctx", Reason: "must not be nil"})
+		if err := checkContext(ctx); err != nil {
+			yield(nil, err)
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)

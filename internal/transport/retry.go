@@ -32,6 +32,8 @@ type Failure struct {
 	Attempts   int
 	Err        error
 	RateLimit  bool // our own limit's wait would have outlasted the deadline
+
+	told bool // the server sent RetryAfter, which may be 0
 }
 
 func (f *Failure) Error() string { return "the call failed" }
@@ -208,7 +210,7 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 		return &Failure{Err: err, Attempts: x.attempts}
 	}
 	f := &Failure{StatusCode: resp.StatusCode, Header: resp.Header, Attempts: x.attempts}
-	f.RetryAfter, _ = retryAfter(resp.Header)
+	f.RetryAfter, f.told = retryAfter(resp.Header)
 	f.Body = prefix(resp.Body)
 	x.answer = f
 	return f
@@ -219,9 +221,8 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 func (x *exchange) again(stranger bool) bool {
 	f := x.failure
 	wait := x.backoff()
-	asked, told := retryAfter(f.Header)
-	if told {
-		wait = min(asked, x.config.Policy.MaxRetryAfter)
+	if f.told {
+		wait = min(f.RetryAfter, x.config.Policy.MaxRetryAfter)
 	}
 	x.wait = wait
 	if f.StatusCode == http.StatusTooManyRequests && !x.call.Post && !stranger {
@@ -230,7 +231,7 @@ func (x *exchange) again(stranger bool) bool {
 		x.wait = 0
 	}
 	switch {
-	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f.StatusCode, f.Err), asked > x.config.Policy.MaxRetryAfter:
+	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f.StatusCode, f.Err), f.RetryAfter > x.config.Policy.MaxRetryAfter:
 		return false
 	case outlasts(x.ctx, wait):
 		f.Err = context.DeadlineExceeded
