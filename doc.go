@@ -34,7 +34,7 @@
 //	GET query/clients            ClientsService.All       clients.go
 //	GET query/client/{clientId}  ClientsService.Get       clients.go
 //	GET query/client/{clientId}  ClientsService.Export    export.go
-//	GET query/clients            ClientsService.Slices    sweep.go
+//	GET query/clients            ClientsService.Slices    clients.go
 //	GET query/file               FilesService.Download    files.go
 //	GET query/file               FilesService.Save        files.go
 //

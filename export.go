@@ -15,17 +15,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/census"
+	"github.com/trulioo-go/trulioo/internal/inorder"
 	"github.com/trulioo-go/trulioo/internal/pace"
 	"github.com/trulioo-go/trulioo/internal/redact"
 )
-
-// ClientFilter chooses end clients for an export. Its fields mean what those
-// of ClientListOptions do; the zero value is the whole account.
-type ClientFilter struct {
-	After, Before time.Time // bounds of the time; clients without a date are in no bounds
-	Statuses      []Status  // any of these
-	FlowID        string    // only those who have been through this workflow
-}
 
 // ExportOptions shape an export. The zero value exports the whole account.
 type ExportOptions struct {
@@ -172,6 +166,14 @@ func (s *ClientsService) Export(ctx context.Context, opts *ExportOptions) iter.S
 const (
 	defaultConcurrency = 8
 	lookAhead          = 8 // times the concurrency: clients listed and not yet yielded
+
+	// How many more calls are made where the core's retries have not helped.
+	throttledCalls = 8 // the server says that there are too many requests
+	refusedCalls   = 3 // the token was revoked again before the replay
+	brokenLists    = 3 // a list that fails ends the export
+	brokenProfiles = 1
+
+	largeBody = 32 << 10 // bytes
 )
 
 // export is one run over the account.
@@ -179,10 +181,9 @@ type export struct {
 	*ExportOptions
 	client  *Client
 	gate    *pace.Gate
-	lister  *lister
-	queue   chan *entry // in the order of yielding
-	work    chan *entry
-	ready   chan struct{} // closed: nothing to fetch
+	lister  *census.Lister
+	line    *inorder.Line[entry]
+	place   census.Place // of its cursors
 	began   time.Time
 	count   ExportProgress
 	skipped atomic.Int64
@@ -191,9 +192,8 @@ type export struct {
 
 // entry is a client on its way from the list to the loop.
 type entry struct {
-	item ExportItem
+	ExportItem
 	gone bool
-	done chan struct{} // closed when all of the above is set
 }
 
 func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, error) {
@@ -206,23 +206,20 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	x := &export{
 		ExportOptions: o,
 		gate:          pace.New(o.Concurrency),
-		queue:         make(chan *entry, lookAhead*o.Concurrency-1),
-		work:          make(chan *entry, lookAhead*o.Concurrency),
-		ready:         make(chan struct{}),
+		line:          inorder.New[entry](lookAhead * o.Concurrency),
 		began:         time.Now(),
 		fatal:         make(chan error, 1),
 	}
-	close(x.ready)
 	tap := &pace.Tap{Base: client.family.base, Gate: x.gate}
 	f := *client.family
 	f.base = tap
 	x.client = build(client.config, &f)
-	var err error
-	x.lister, err = newLister(x.client, tap, o)
+	c, place, err := o.reading(client.config)
 	if err != nil {
 		return nil, err
 	}
-	x.lister.deliver = x.deliver
+	c.List, c.Tap, c.Deliver = x.list, tap, x.deliver
+	x.lister, x.place = census.New(c), place
 	return x, nil
 }
 
@@ -234,23 +231,40 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 	defer cancel()
 	listed := make(chan error, 1)
 	hands.Go(func() {
-		defer close(x.queue)
-		defer close(x.work)
-		listed <- x.lister.run(ctx)
+		defer x.line.Close()
+		listed <- x.lister.Run(ctx)
 	})
 	if !x.SummariesOnly {
 		// A worker gives its place on before it decodes a large profile, so there are
 		// a few more workers than places.
 		for range x.Concurrency + runtime.GOMAXPROCS(0) {
-			hands.Go(func() { x.fetchAll(ctx, cancel) })
+			hands.Go(func() { x.work(ctx, cancel) })
 		}
 	}
-	if !x.yieldAll(ctx, yield) {
-		return
+	for e := range x.line.All(ctx) {
+		x.report(e)
+		if !e.gone && !yield(&e.ExportItem, nil) {
+			return
+		}
 	}
 	if err := x.end(outer, listed); err != nil {
 		yield(nil, err)
 	}
+}
+
+// work fetches until all is fetched, or until one of the workers cannot go on.
+func (x *export) work(ctx context.Context, cancel func()) {
+	err := x.line.Work(ctx, x.fetch)
+	if err == nil {
+		return
+	}
+	if ctx.Err() == nil {
+		select {
+		case x.fatal <- err:
+		default: // another worker was first
+		}
+	}
+	cancel()
 }
 
 // end is why there are no more items; nil where all is there.
@@ -263,39 +277,14 @@ func (x *export) end(outer context.Context, listed <-chan error) error {
 	if err := outer.Err(); err != nil {
 		return transportError("export", err, 0)
 	}
-	return <-listed
-}
-
-// yieldAll yields in the order of the list until there is no more, or until ctx
-// ends and the next one is not there; false says that the loop was left.
-func (x *export) yieldAll(ctx context.Context, yield func(*ExportItem, error) bool) bool {
-	for {
-		var e *entry
-		select {
-		case e = <-x.queue:
-		case <-ctx.Done():
-			return true
-		}
-		if e == nil {
-			return true
-		}
-		select {
-		case <-e.done:
-		case <-ctx.Done():
-			return true
-		}
-		x.report(e)
-		if !e.gone && !yield(&e.item, nil) {
-			return false
-		}
-	}
+	return listError(<-listed)
 }
 
 func (x *export) report(e *entry) {
 	switch {
 	case e.gone:
 		x.count.Gone++
-	case e.item.Err != nil:
+	case e.Err != nil:
 		x.count.Failed++
 	default:
 		x.count.Done++
@@ -305,30 +294,102 @@ func (x *export) report(e *entry) {
 	}
 	p := x.count
 	p.Skipped = int(x.skipped.Load())
-	p.Total = int(x.lister.total.Load())
-	p.Fallback = x.lister.fallback.Load()
+	p.Total = x.lister.Total()
+	p.Fallback = x.lister.Fallback()
 	p.Elapsed = time.Since(x.began)
 	p.Rate = float64(p.Done+p.Failed+p.Gone) / max(p.Elapsed.Seconds(), 1e-9)
 	x.OnProgress(p)
 }
 
+// list is ClientsService.List for a span, with more patience.
+func (x *export) list(ctx context.Context, s census.Span, number int) (*census.Page, error) {
+	for try := 0; ; try++ {
+		page, err := x.client.Clients.List(ctx, x.Filter.page(s, number))
+		if err == nil {
+			return censusPage(page), nil
+		}
+		if !x.client.again(ctx, err, try, brokenLists) {
+			return nil, err
+		}
+	}
+}
+
 // deliver takes a client of the list. It waits while the loop is too far behind.
-func (x *export) deliver(ctx context.Context, client *EndClient, at Cursor, before bool) error {
-	if before || x.Skip != nil && x.Skip(client.ID) {
+func (x *export) deliver(ctx context.Context, row census.Row, at census.Mark, before bool) error {
+	if before || x.Skip != nil && x.Skip(row.ID) {
 		x.skipped.Add(1)
 		return nil
 	}
-	e := &entry{item: ExportItem{Client: client, Cursor: at}, done: x.ready}
-	if !x.SummariesOnly {
-		e.done = make(chan struct{})
+	e := &entry{ExportItem: ExportItem{Client: row.Value.(*EndClient), Cursor: Cursor{census.Cursor{Place: x.place, Mark: at}}}}
+	if x.SummariesOnly {
+		return x.line.Put(ctx, e)
 	}
-	select {
-	case x.queue <- e:
-	case <-ctx.Done():
-		return transportError("export", ctx.Err(), 0)
+	return x.line.PutWork(ctx, e)
+}
+
+// fetch fills the entry. An error is the end of ctx, or one that would meet every
+// other client too.
+func (x *export) fetch(ctx context.Context, e *entry) error {
+	profile, err := x.get(ctx, e.Client.ID)
+	var auth *AuthError
+	var api *APIError
+	switch {
+	case err == nil:
+		e.Profile = profile
+		return x.handle(ctx, e)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &auth), errors.Is(err, ErrUnauthorized):
+		return err
+	case errors.Is(err, ErrNotFound):
+		e.gone = true
+		return nil
+	case errors.As(err, &api) && errors.Is(err, ErrRateLimited) && api.RetryAfter > x.client.config.policy().MaxRetryAfter:
+		return err
 	}
-	if !x.SummariesOnly {
-		x.work <- e // as large as the queue and the one entry in the loop's hands
+	e.Err = &ExportError{Operation: routes.client.operation, ClientID: e.Client.ID, cause: err}
+	return nil
+}
+
+// get is ClientsService.Get, held to the pace. The place of a large profile is given
+// on as soon as its body is there, since decoding it takes a while; that of a small
+// one with it, when its connection is sure to be free again.
+func (x *export) get(ctx context.Context, id string) (*Profile, error) {
+	for try := 0; ; try++ {
+		if err := x.gate.Acquire(ctx); err != nil {
+			return nil, err
+		}
+		release := sync.OnceFunc(x.gate.Release)
+		profile, err := x.client.Clients.profile(ctx, id, x.FullServiceDetails, func(size int) {
+			if size > largeBody {
+				release()
+			}
+		})
+		release()
+		if err == nil {
+			return profile, nil
+		}
+		if !x.client.again(ctx, err, try, brokenProfiles) {
+			return nil, err
+		}
+	}
+}
+
+// handle lets the caller work on the profile, in a place of its own.
+func (x *export) handle(ctx context.Context, e *entry) error {
+	if x.OnProfile == nil {
+		return nil
+	}
+	if err := x.gate.Acquire(ctx); err != nil {
+		return err
+	}
+	defer x.gate.Release()
+	err := x.OnProfile(ctx, x.client, e.Profile)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		e.Err = &ExportError{Operation: "handle profile", ClientID: e.Client.ID, cause: err}
 	}
 	return nil
 }

@@ -108,3 +108,15 @@ func (g *Gate) admit() {
 		g.held++
 	}
 }
+
+// Wait waits, and reports whether ctx let it.
+func Wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
