@@ -31,7 +31,7 @@ func TestRetry_statuses(t *testing.T) {
 		400: {1, nil}, 401: {1, trulioo.ErrUnauthorized}, 403: {1, trulioo.ErrForbidden}, 404: {1, trulioo.ErrNotFound},
 		408: {4, nil}, 409: {1, trulioo.ErrConflict}, 413: {1, trulioo.ErrTooLarge}, 415: {1, nil}, 418: {1, nil},
 		429: {4, trulioo.ErrRateLimited}, 500: {4, trulioo.ErrServer}, 501: {1, trulioo.ErrServer}, 502: {4, trulioo.ErrServer},
-		503: {4, trulioo.ErrServer}, 504: {4, trulioo.ErrServer}, 599: {1, trulioo.ErrServer}, 302: {1, nil},
+		503: {4, trulioo.ErrServer}, 504: {4, trulioo.ErrServer}, 599: {1, trulioo.ErrServer}, 300: {1, nil}, 302: {1, nil},
 	} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()

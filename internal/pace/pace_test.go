@@ -48,6 +48,34 @@ func TestGateHoldsAndAdmitsInTurn(t *testing.T) {
 	})
 }
 
+func TestGateForgetsWhoeverLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := pace.New(1)
+		require.NoError(t, g.Acquire(t.Context()))
+		var admitted []string
+		wait := func(ctx context.Context, name string) {
+			go func() {
+				if g.Acquire(ctx) == nil {
+					admitted = append(admitted, name)
+				}
+			}()
+			synctest.Wait()
+		}
+		leaving, leave := context.WithCancel(t.Context())
+		wait(t.Context(), "first")
+		wait(leaving, "second")
+		wait(t.Context(), "third")
+		leave()
+		synctest.Wait()
+		for range 2 {
+			g.Release()
+			synctest.Wait()
+		}
+		assert.Equal(t, []string{"first", "third"}, admitted)
+	})
+}
+
 func TestGateSlowsDownByHalfAndSpeedsUpByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

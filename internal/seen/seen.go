@@ -38,12 +38,6 @@ const (
 // Len is how many ids are in the set.
 func (s *Set) Len() int { return s.length }
 
-// Has reports whether id is in the set.
-func (s *Set) Has(id string) bool {
-	k, shard := s.find(id)
-	return len(shard.keys) > 0 && shard.keys[shard.place(k)] == k
-}
-
 // Add puts id in and reports whether it is new.
 func (s *Set) Add(id string) bool {
 	fresh, _ := s.Mark(id, 0)

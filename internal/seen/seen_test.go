@@ -14,15 +14,12 @@ import (
 func TestAddTellsNewFromKnown(t *testing.T) {
 	t.Parallel()
 	var s seen.Set
-	assert.False(t, s.Has("x"))
 	for i := range 20_000 {
 		require.True(t, s.Add(strconv.Itoa(i)), "%d is new", i)
 	}
 	for i := range 20_000 {
 		require.False(t, s.Add(strconv.Itoa(i)), "%d is known", i)
-		require.True(t, s.Has(strconv.Itoa(i)))
 	}
-	assert.False(t, s.Has("20000"))
 	assert.Equal(t, 20_000, s.Len())
 }
 
@@ -46,15 +43,17 @@ func TestMarkTellsTheFirstOfARound(t *testing.T) {
 func TestBytesPerClient(t *testing.T) {
 	t.Parallel()
 	var s seen.Set
-	worst := 0.0
+	worst, best := 0.0, 100.0
 	for i := range 300_000 {
 		s.Add(strconv.Itoa(i))
 		if i >= 1000 {
-			worst = max(worst, float64(s.Bytes())/float64(s.Len()))
+			each := float64(s.Bytes()) / float64(s.Len())
+			worst, best = max(worst, each), min(best, each)
 		}
 	}
-	t.Logf("at most %.1f bytes an id", worst)
+	t.Logf("%.1f to %.1f bytes an id", best, worst)
 	assert.LessOrEqual(t, worst, 40.0)
+	assert.Greater(t, best, 17.0*7/6, "tables that are fuller are slow")
 }
 
 func BenchmarkAdd(b *testing.B) {
