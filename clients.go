@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo/internal/redact"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // ClientsService asks about the end clients of the account: the people and
@@ -82,7 +83,7 @@ func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOpti
 // profile is Get, and tells read, unless it is nil, the size of the body before
 // that is decoded.
 func (s *ClientsService) profile(ctx context.Context, clientID string, full bool, read func(size int)) (*Profile, error) {
-	if clientID == "" || dots(clientID) {
+	if clientID == "" || transport.Dots(clientID) {
 		return nil, &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
 	}
 	var query url.Values
