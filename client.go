@@ -8,16 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
+	"github.com/trulioo-go/trulioo/internal/verify"
 )
 
 // Client asks the Export API of one account, environment and version. It is
@@ -184,7 +186,7 @@ func (c *Client) CloseIdleConnections() {
 // already escaped. The answer is one whole JSON value, with retries, auth and
 // the cap as for any call.
 func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
-	if !relative(path) {
+	if !transport.Below(path) {
 		return nil, &ArgumentError{Argument: "path", Reason: "must be relative, without a query, a fragment or dot segments"}
 	}
 	var raw json.RawMessage
@@ -197,23 +199,6 @@ func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (js
 	}
 	return raw, nil
 }
-
-// relative reports whether path stays below the API's own paths.
-func relative(path string) bool {
-	u, err := url.Parse(path)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(path, "?#\\") {
-		return false
-	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
-		if segment == "" || dots(segment) {
-			return false
-		}
-	}
-	return true
-}
-
-// dots reports whether a path segment would climb or stay.
-func dots(segment string) bool { return segment == "." || segment == ".." }
 
 // checkContext refuses a nil context, on which the packages below would panic.
 func checkContext(ctx context.Context) error {
@@ -251,6 +236,100 @@ func (c Client) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Client")
 // LogValue is the type's name, for slog.
 func (c Client) LogValue() slog.Value { return redact.Value("trulioo.Client") }
 
+// validate checks the options of one NewClient or With together.
+func (c *config) validate() error {
+	for _, check := range []func() error{c.checkSecrets, c.checkVariant, c.checkURLs, c.checkLimits, c.checkParts} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) checkSecrets() error {
+	switch {
+	case c.has("WithCredentials") && c.has("WithTokenSource"):
+		return c.refuse("WithTokenSource", "cannot go together with WithCredentials")
+	case c.has("WithTokenSource") && c.tokenSource == nil:
+		return c.refuse("WithTokenSource", "must not be nil")
+	case c.tokenSource != nil:
+		return nil
+	case !c.has("WithCredentials") && c.clientID == "" && c.clientSecret == "":
+		return c.refuse("WithCredentials", "needed, or WithTokenSource")
+	case c.clientID == "":
+		return c.refuse("WithCredentials", "the client id must not be empty")
+	case c.clientSecret == "":
+		return c.refuse("WithCredentials", "the client secret must not be empty")
+	case verify.Short(c.clientSecret):
+		return c.refuse("WithCredentials", "FIPS 140 mode needs a client secret of at least 14 bytes")
+	}
+	return nil
+}
+
+func (c *config) checkVariant() error {
+	if c.environment != Live && c.environment != Test {
+		return c.refuse("WithEnvironment", "must be live or test")
+	}
+	if c.version != V1 && c.version != V2 {
+		return c.refuse("WithAPIVersion", "must be v1 or v2")
+	}
+	return nil
+}
+
+func (c *config) checkURLs() error {
+	if err := c.checkURL("WithBaseURL", c.baseURL); err != nil {
+		return err
+	}
+	if c.tokenURL == "" && !c.has("WithTokenURL") {
+		return nil
+	}
+	return c.checkURL("WithTokenURL", c.tokenURL)
+}
+
+func (c *config) checkURL(option, address string) error {
+	if reason := transport.CheckAddress(address, c.insecureHTTP); reason != "" {
+		return c.refuse(option, reason)
+	}
+	return nil
+}
+
+func (c *config) checkLimits() error {
+	r := c.retry
+	switch {
+	case r.MaxAttempts < 0 || r.MinWait < 0 || r.MaxWait < 0 || r.MaxRetryAfter < 0 || r.AttemptTimeout < 0 || r.IdleTimeout < 0:
+		return c.refuse("WithRetry", "no field may be negative")
+	case c.has("WithRateLimit") && (!(c.perSecond > 0) || math.IsInf(c.perSecond, 1) || c.burst < 1):
+		return c.refuse("WithRateLimit", "needs a positive rate and a burst of at least 1")
+	case c.maxResponse < 1:
+		return c.refuse("WithMaxResponseBytes", "must be positive")
+	}
+	return nil
+}
+
+func (c *config) checkParts() error {
+	switch {
+	case c.has("WithHTTPClient") && c.httpClient == nil:
+		return c.refuse("WithHTTPClient", "must not be nil")
+	case c.httpClient != nil && c.httpClient.Timeout < 0:
+		return c.refuse("WithHTTPClient", "the Timeout must not be negative")
+	case c.has("WithTokenStore") && c.tokenStore == nil:
+		return c.refuse("WithTokenStore", "must not be nil")
+	case c.has("WithLogger") && c.logger == nil:
+		return c.refuse("WithLogger", "must not be nil")
+	case c.has("WithObserver") && c.observer == nil:
+		return c.refuse("WithObserver", "must not be nil")
+	case !headerSafe(c.userAgent):
+		return c.refuse("WithUserAgent", "must be printable ASCII, and not empty")
+	}
+	return nil
+}
+
+// headerSafe reports whether s can stand in a header's value.
+func headerSafe(s string) bool {
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	return s != "" && !strings.ContainsFunc(s, odd)
+}
+
 // fromEnv fills what no option has given.
 func (c *config) fromEnv() error {
 	for _, v := range []struct {
@@ -265,9 +344,9 @@ func (c *config) fromEnv() error {
 		if c.has(v.option) {
 			continue
 		}
-		value, err := envValue(v.variable)
-		if err != nil {
-			return err
+		value, wrong := env.Value(v.variable)
+		if wrong != "" {
+			return &ArgumentError{Argument: v.variable, Reason: wrong}
 		}
 		if value != "" {
 			c.given[v.option] = v.variable
@@ -281,29 +360,18 @@ func (c *config) fromEnv() error {
 }
 
 func (c *config) credentialsFromEnv() error {
-	id, err := envValue("TRULIOO_CLIENT_ID")
-	if err != nil {
-		return err
+	const id, secret = "TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET" //nolint:gosec // names
+	var wrong string
+	if c.clientID, wrong = env.Value(id); wrong != "" {
+		return &ArgumentError{Argument: id, Reason: wrong}
 	}
-	secret, err := envValue("TRULIOO_CLIENT_SECRET")
-	if err != nil {
-		return err
+	if c.clientSecret, wrong = env.Value(secret); wrong != "" {
+		return &ArgumentError{Argument: secret, Reason: wrong}
 	}
-	const both = "TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET"
-	if id == "" || secret == "" {
+	const both = id + " and " + secret
+	if c.clientID == "" || c.clientSecret == "" {
 		return &ArgumentError{Argument: both, Reason: "both must be set"}
 	}
 	c.given["WithCredentials"] = both
-	c.clientID, c.clientSecret = id, secret
 	return nil
-}
-
-// envValue reads one variable. Unset and empty are the same; white space
-// around a value is most often a newline from a file, and never meant.
-func envValue(name string) (string, error) {
-	value := os.Getenv(name)
-	if value != strings.TrimSpace(value) {
-		return "", &ArgumentError{Argument: name, Reason: "has white space around its value"}
-	}
-	return value, nil
 }

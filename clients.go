@@ -19,6 +19,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/census"
 	"github.com/trulioo-go/trulioo/internal/pace"
 	"github.com/trulioo-go/trulioo/internal/redact"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // ClientsService asks about the end clients of the account: the people and
@@ -90,7 +91,7 @@ func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOpti
 // profile is Get, and tells read, unless it is nil, the size of the body before
 // that is decoded.
 func (s *ClientsService) profile(ctx context.Context, clientID string, full bool, read func(size int)) (*Profile, error) {
-	if clientID == "" || dots(clientID) {
+	if clientID == "" || transport.Dots(clientID) {
 		return nil, &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
 	}
 	var query url.Values

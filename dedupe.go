@@ -1,12 +1,17 @@
 package trulioo
 
+// This file is about events that come more than once: how a WebhookHandler
+// hands each over once, and the Deduper that remembers which it did.
+
 import (
 	"context"
 	"errors"
-	"math"
-	"strconv"
-	"sync"
+	"fmt"
+	"net/http"
+	"runtime/debug"
 	"time"
+
+	"github.com/trulioo-go/trulioo/internal/once"
 )
 
 // DedupState says what a Deduper knows of an event.
@@ -41,38 +46,9 @@ const (
 	defaultDedupeTTL  = 24 * time.Hour
 )
 
-var (
-	errClaimLost   = errors.New("trulioo: the claim is no longer held")
-	errDeduperFull = errors.New("trulioo: the deduper is full of events in flight")
-)
-
 // MemoryDeduper is a Deduper for one process, with bounds on how many keys it
 // remembers and for how long. It forgets everything when the process ends.
-type MemoryDeduper struct {
-	size  int
-	ttl   time.Duration
-	begun time.Time
-
-	mu      sync.Mutex
-	index   map[string]int32 // of entries, by key
-	entries []dedupeEntry    // in two rings and a chain; few pointers, so that the collector is quick
-	free    int32            // the first unused entry; 0 for none
-	claims  uint64           // the last claim given
-}
-
-// dedupeEntry is a key in one of the two rings.
-type dedupeEntry struct {
-	key        string
-	claim      uint64        // 0 once done
-	ends       time.Duration // the lease or the ttl, since begun
-	prev, next int32
-}
-
-// The entries that rings begin and end at.
-const (
-	inFlightRing = 0 // oldest claim first
-	doneRing     = 1 // oldest commit first
-)
+type MemoryDeduper struct{ claims *once.Claims }
 
 // NewMemoryDeduper remembers size events, each for ttl after it was handled.
 // When it is full it forgets the one handled longest ago, and never one in
@@ -85,118 +61,107 @@ func NewMemoryDeduper(size int, ttl time.Duration) *MemoryDeduper {
 	if ttl <= 0 {
 		ttl = defaultDedupeTTL
 	}
-	d := &MemoryDeduper{
-		size: min(size, math.MaxInt32-2), ttl: ttl, begun: time.Now(),
-		index: map[string]int32{}, entries: make([]dedupeEntry, 2),
-	}
-	d.entries[doneRing].prev, d.entries[doneRing].next = doneRing, doneRing
-	return d
+	return &MemoryDeduper{once.NewClaims(size, ttl)}
 }
 
 // Reserve claims a key. The error means that size events are in flight.
 func (d *MemoryDeduper) Reserve(_ context.Context, key string, lease time.Duration) (string, DedupState, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := time.Since(d.begun)
-	if at, ok := d.index[key]; ok {
-		switch e := &d.entries[at]; {
-		case now >= e.ends:
-			d.forget(at)
-		case e.claim == 0:
-			return "", DedupDone, nil
-		default:
-			return "", DedupInFlight, nil
-		}
-	}
-	if !d.room(now) {
-		return "", DedupNew, errDeduperFull
-	}
-	d.claims++
-	at := d.unused()
-	d.entries[at] = dedupeEntry{key: key, claim: d.claims, ends: now + lease}
-	d.index[key] = at
-	d.push(inFlightRing, at)
-	return strconv.FormatUint(d.claims, 36), DedupNew, nil
+	claim, state, err := d.claims.Reserve(key, lease)
+	return claim, DedupState(state), err
 }
 
 // Commit marks the key as done. The error means that the claim was lost.
 func (d *MemoryDeduper) Commit(_ context.Context, key, claim string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	at, err := d.held(key, claim)
-	if err != nil {
-		return err
-	}
-	d.cut(at)
-	d.push(doneRing, at)
-	d.entries[at].claim, d.entries[at].ends = 0, time.Since(d.begun)+d.ttl
-	return nil
+	return d.claims.Commit(key, claim)
 }
 
 // Release gives the key up. The error means that the claim was lost.
 func (d *MemoryDeduper) Release(_ context.Context, key, claim string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	at, err := d.held(key, claim)
-	if err != nil {
+	return d.claims.Release(key, claim)
+}
+
+// leaseMargin is how long after the deadline another process may take an
+// event for lost. In this process an event in hand is never run again.
+const leaseMargin = 30 * time.Second
+
+// dispatch hands an event over: it reserves the event, runs the function, and
+// commits or releases it. A Deduper that fails does not keep it from running.
+func (r *receiver) dispatch(ctx context.Context, ev *Event) verdict {
+	if reason := r.inHand.Take(ev.key); reason != "" {
+		return verdict{status: http.StatusServiceUnavailable, result: reason, eventType: ev.Type}
+	}
+	defer r.inHand.LetGo(ev.key)
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	claim, state, err := r.reserve(limited, ev.key)
+	switch {
+	case err != nil:
+		r.report(ctx, webhookError("reserve", err))
+	case state == DedupDone:
+		return verdict{status: http.StatusOK, result: "duplicate", eventType: ev.Type}
+	case state == DedupInFlight:
+		return verdict{status: http.StatusServiceUnavailable, result: "in flight", eventType: ev.Type}
+	}
+	err = errGoexit // what ends fn without a return
+	defer func() { r.settle(ctx, ev.key, claim, err) }()
+	err = guarded(func() error { return r.fn(limited, ev) })
+	return judge(ev, err)
+}
+
+func (r *receiver) reserve(ctx context.Context, key string) (claim string, state DedupState, err error) {
+	ctx, cancel := r.dedupeContext(ctx)
+	defer cancel()
+	err = guarded(func() (err error) {
+		claim, state, err = r.deduper.Reserve(ctx, key, r.timeout+leaseMargin)
 		return err
-	}
-	d.forget(at)
-	return nil
+	})
+	return claim, state, err
 }
 
-// held finds the entry of a claim. A lease that has ended while nobody else
-// came is as good as held.
-func (d *MemoryDeduper) held(key, claim string) (int32, error) {
-	n, err := strconv.ParseUint(claim, 36, 64)
-	at, ok := d.index[key]
-	if err != nil || !ok || n == 0 || d.entries[at].claim != n {
-		return 0, errClaimLost
+// settle commits or releases a claim. The caller's end does not cut it short.
+func (r *receiver) settle(ctx context.Context, key, claim string, failed error) {
+	if claim == "" {
+		return
 	}
-	return at, nil
+	limited, cancel := r.dedupeContext(context.WithoutCancel(ctx))
+	defer cancel()
+	step, call := "commit", r.deduper.Commit
+	if failed != nil {
+		step, call = "release", r.deduper.Release
+	}
+	if err := guarded(func() error { return call(limited, key, claim) }); err != nil {
+		r.report(ctx, webhookError(step, err))
+	}
 }
 
-// room makes room for one more: when full, it forgets the oldest claim if its
-// lease has ended, and else the oldest that is done.
-func (d *MemoryDeduper) room(now time.Duration) bool {
-	if len(d.index) < d.size {
-		return true
+// dedupeContext bounds a call of the Deduper to a quarter of the time, so that
+// one which hangs leaves some for the function. The one in memory cannot hang.
+func (r *receiver) dedupeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := r.deduper.(*MemoryDeduper); ok {
+		return ctx, func() {}
 	}
-	oldest := d.entries[inFlightRing].next
-	if oldest == inFlightRing || now < d.entries[oldest].ends {
-		oldest = d.entries[doneRing].next
-	}
-	if oldest == doneRing {
-		return false
-	}
-	d.forget(oldest)
-	return true
+	return context.WithTimeout(ctx, r.timeout/4)
 }
 
-// unused gives an entry that is in no ring.
-func (d *MemoryDeduper) unused() int32 {
-	if at := d.free; at != 0 {
-		d.free = d.entries[at].next
-		return at
+var errGoexit = errors.New("trulioo: the goroutine was ended by runtime.Goexit")
+
+// guarded calls f and turns a panic into a *WebhookError.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &WebhookError{PanicType: fmt.Sprintf("%T", p), Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+func webhookError(step string, err error) *WebhookError {
+	if err == nil {
+		return nil
 	}
-	d.entries = append(d.entries, dedupeEntry{})
-	return int32(len(d.entries) - 1) //nolint:gosec // size is bounded
-}
-
-func (d *MemoryDeduper) forget(at int32) {
-	delete(d.index, d.entries[at].key)
-	d.cut(at)
-	d.entries[at] = dedupeEntry{next: d.free}
-	d.free = at
-}
-
-func (d *MemoryDeduper) push(ring, at int32) {
-	last := d.entries[ring].prev
-	d.entries[at].prev, d.entries[at].next = last, ring
-	d.entries[last].next, d.entries[ring].prev = at, at
-}
-
-func (d *MemoryDeduper) cut(at int32) {
-	e := d.entries[at]
-	d.entries[e.prev].next, d.entries[e.next].prev = e.next, e.prev
+	if panicked, ok := err.(*WebhookError); ok && panicked.PanicType != "" { //nolint:errorlint // made by guarded
+		panicked.Step = step
+		return panicked
+	}
+	return &WebhookError{Step: step, err: err}
 }

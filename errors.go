@@ -247,6 +247,39 @@ func (e *DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.E
 // LogValue is Error, for slog.
 func (e *DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
+// WebhookError means that the caller's function or Deduper failed. It prints
+// the step and, of a panic, the type of its value; the caller's own error,
+// which can hold anything, is what it wraps.
+type WebhookError struct {
+	Step      string // "run" for the function, "reserve", "commit" or "release" for the Deduper
+	PanicType string // the type of the panic's value; "" where it was an error
+	Stack     []byte // the stack of a panic; nil where it was an error
+
+	err error
+}
+
+// Error names the step, and the type of a panic's value.
+func (e *WebhookError) Error() string {
+	var b strings.Builder
+	start(&b, "receive webhook")
+	b.WriteString(e.Step)
+	if e.PanicType == "" {
+		b.WriteString(" failed: see the wrapped error")
+	} else {
+		b.WriteString(" panicked: " + e.PanicType)
+	}
+	return b.String()
+}
+
+// Unwrap gives the error of the function or the Deduper; nil for a panic.
+func (e *WebhookError) Unwrap() error { return e.err }
+
+// Format prints Error whatever the verb, %#v included.
+func (e *WebhookError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e *WebhookError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
 // ArgumentError means that the caller's argument was refused before anything
 // was sent. It names the option, field or parameter, never its value.
 type ArgumentError struct {

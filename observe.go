@@ -2,6 +2,7 @@ package trulioo
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -128,5 +129,21 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 			attrs = append(attrs, slog.String("result", o.Result))
 		}
 		l.logger.LogAttrs(ctx, level, "trulioo "+string(step.Kind), attrs...)
+	}
+}
+
+// webhookLog is the log of a handler: that of a client, and a panic's stack.
+type webhookLog struct{ logger *slog.Logger }
+
+// Start implements Observer.
+func (l webhookLog) Start(ctx context.Context, step Step) (context.Context, func(Outcome)) {
+	ctx, end := logObserver(l).Start(ctx, step)
+	return ctx, func(o Outcome) {
+		end(o)
+		var failed *WebhookError
+		if errors.As(o.Err, &failed) && failed.PanicType != "" {
+			l.logger.LogAttrs(ctx, slog.LevelError, "trulioo webhook panicked",
+				slog.String("type", failed.PanicType), slog.String("stack", string(failed.Stack)))
+		}
 	}
 }

@@ -1,14 +1,16 @@
 package trulioo
 
+// This file is all options: those of a Client, and below them those of a
+// WebhookHandler. What they are checked for stands where they are used, in
+// client.go and webhook.go.
+
 import (
-	"crypto/fips140"
+	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
-	"math"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -45,9 +47,17 @@ type config struct {
 	maxResponse  int64
 	insecureHTTP bool
 
-	// given holds the options of this NewClient or With, each with the name
-	// that an error should call it by: its own, or an environment variable's.
-	given map[string]string
+	given // by this NewClient or With
+}
+
+// given holds the options that were given, each with the name that an error
+// should call it by: its own, or an environment variable's.
+type given map[string]string
+
+func (g given) has(option string) bool { return g[option] != "" }
+
+func (g given) refuse(option, reason string) error {
+	return &ArgumentError{Argument: cmp.Or(g[option], option), Reason: reason}
 }
 
 const (
@@ -64,14 +74,14 @@ func newConfig() *config {
 		scope:       defaultScope,
 		userAgent:   defaultUserAgent,
 		maxResponse: defaultMaxResponse,
-		given:       map[string]string{},
+		given:       given{},
 	}
 }
 
 // child is a copy for With: everything is inherited, nothing is given yet.
 func (c *config) child() *config {
 	inherited := *c
-	inherited.given = map[string]string{}
+	inherited.given = given{}
 	return &inherited
 }
 
@@ -200,131 +210,107 @@ func WithInsecureHTTP() Option {
 	return option("WithInsecureHTTP", func(c *config) { c.insecureHTTP = true })
 }
 
-// name is what an error calls the option.
-func (c *config) name(option string) string {
-	if name, ok := c.given[option]; ok {
-		return name
-	}
-	return option
+// WebhookOption sets one thing of a WebhookHandler. The order of options does
+// not matter; the last one of a kind counts. All are checked together by the
+// constructor, whose *ArgumentError names the option.
+type WebhookOption func(*webhookConfig)
+
+// Format prints the type's name only: an option can hold a secret.
+func (WebhookOption) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WebhookOption") }
+
+// webhookConfig is what the options fill. It is checked and used once.
+type webhookConfig struct {
+	tokens    []string
+	secrets   []string
+	insecure  bool
+	deduper   Deduper
+	maxBody   int64
+	timeout   time.Duration
+	logger    *slog.Logger
+	observer  Observer
+	errorHook func(context.Context, error)
+
+	given
 }
 
-func (c *config) has(option string) bool { return c.given[option] != "" }
+const (
+	defaultMaxBody        = 1 << 20
+	defaultHandlerTimeout = 8 * time.Second
+)
 
-// minFIPSKey is the shortest HMAC key, in bytes, that the Go Cryptographic
-// Module accepts where FIPS 140-3 is enforced; a shorter one panics.
-const minFIPSKey = 14
-
-// validate checks the options of one NewClient or With together.
-func (c *config) validate() error {
-	for _, check := range []func() error{c.checkSecrets, c.checkVariant, c.checkURLs, c.checkLimits, c.checkParts} {
-		if err := check(); err != nil {
-			return err
+func newWebhookConfig(opts []WebhookOption) *webhookConfig {
+	c := &webhookConfig{maxBody: defaultMaxBody, timeout: defaultHandlerTimeout, given: given{}}
+	for _, o := range opts {
+		if o != nil {
+			o(c)
 		}
 	}
-	return nil
+	return c
 }
 
-func (c *config) refuse(option, reason string) error {
-	return &ArgumentError{Argument: c.name(option), Reason: reason}
-}
-
-func (c *config) checkSecrets() error {
-	switch {
-	case c.has("WithCredentials") && c.has("WithTokenSource"):
-		return c.refuse("WithTokenSource", "cannot go together with WithCredentials")
-	case c.has("WithTokenSource") && c.tokenSource == nil:
-		return c.refuse("WithTokenSource", "must not be nil")
-	case c.tokenSource != nil:
-		return nil
-	case !c.has("WithCredentials") && c.clientID == "" && c.clientSecret == "":
-		return c.refuse("WithCredentials", "needed, or WithTokenSource")
-	case c.clientID == "":
-		return c.refuse("WithCredentials", "the client id must not be empty")
-	case c.clientSecret == "":
-		return c.refuse("WithCredentials", "the client secret must not be empty")
-	case fips140.Enforced() && len(c.clientSecret) < minFIPSKey:
-		return c.refuse("WithCredentials", "FIPS 140 mode needs a client secret of at least 14 bytes")
+// webhookOption is a WebhookOption that is remembered as given.
+func webhookOption(name string, set func(*webhookConfig)) WebhookOption {
+	return func(c *webhookConfig) {
+		c.given[name] = name
+		set(c)
 	}
-	return nil
 }
 
-func (c *config) checkVariant() error {
-	if c.environment != Live && c.environment != Test {
-		return c.refuse("WithEnvironment", "must be live or test")
-	}
-	if c.version != V1 && c.version != V2 {
-		return c.refuse("WithAPIVersion", "must be v1 or v2")
-	}
-	return nil
+// WithVerificationToken demands that an event bears one of these tokens: what
+// was typed into the workflow builder. Give the old and the new one while they rotate.
+func WithVerificationToken(tokens ...string) WebhookOption {
+	return webhookOption("WithVerificationToken", func(c *webhookConfig) { c.tokens = slices.Clone(tokens) })
 }
 
-func (c *config) checkURLs() error {
-	if err := c.checkURL("WithBaseURL", c.baseURL); err != nil {
-		return err
-	}
-	if c.tokenURL == "" && !c.has("WithTokenURL") {
-		return nil
-	}
-	return c.checkURL("WithTokenURL", c.tokenURL)
+// WithSigningSecret demands that the X-Trulioo-Signature header holds the hex
+// HMAC-SHA256 of the body under one of these secrets: what the vendor gave the
+// account. Give the old and the new one while they rotate.
+func WithSigningSecret(secrets ...string) WebhookOption {
+	return webhookOption("WithSigningSecret", func(c *webhookConfig) { c.secrets = slices.Clone(secrets) })
 }
 
-func (c *config) checkURL(option, address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return c.refuse(option, "is not a URL")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return c.refuse(option, "must begin with https://")
-	case u.Hostname() == "":
-		return c.refuse(option, "needs a host")
-	case u.User != nil:
-		return c.refuse(option, "must not hold a user name or password")
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(address, "#"):
-		return c.refuse(option, "must not have a query or a fragment")
-	case u.Scheme == "http" && !c.insecureHTTP && !loopback(u.Hostname()):
-		return c.refuse(option, "plain http is for loopback hosts only; see WithInsecureHTTP")
-	}
-	return nil
+// WithInsecureNoVerification takes events from anybody who can reach the
+// handler. It cannot go together with a token or a secret.
+func WithInsecureNoVerification() WebhookOption {
+	return webhookOption("WithInsecureNoVerification", func(c *webhookConfig) { c.insecure = true })
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+// WithDeduper remembers handled events elsewhere than in this process. The
+// default is NewMemoryDeduper(100_000, 24*time.Hour).
+func WithDeduper(d Deduper) WebhookOption {
+	return webhookOption("WithDeduper", func(c *webhookConfig) { c.deduper = d })
 }
 
-func (c *config) checkLimits() error {
-	r := c.retry
-	switch {
-	case r.MaxAttempts < 0 || r.MinWait < 0 || r.MaxWait < 0 || r.MaxRetryAfter < 0 || r.AttemptTimeout < 0 || r.IdleTimeout < 0:
-		return c.refuse("WithRetry", "no field may be negative")
-	case c.has("WithRateLimit") && (!(c.perSecond > 0) || math.IsInf(c.perSecond, 1) || c.burst < 1):
-		return c.refuse("WithRateLimit", "needs a positive rate and a burst of at least 1")
-	case c.maxResponse < 1:
-		return c.refuse("WithMaxResponseBytes", "must be positive")
-	}
-	return nil
+// WithMaxBodyBytes caps a request's body; a larger one is a 413. The default is 1 MiB.
+func WithMaxBodyBytes(n int64) WebhookOption {
+	return webhookOption("WithMaxBodyBytes", func(c *webhookConfig) { c.maxBody = n })
 }
 
-func (c *config) checkParts() error {
-	switch {
-	case c.has("WithHTTPClient") && c.httpClient == nil:
-		return c.refuse("WithHTTPClient", "must not be nil")
-	case c.httpClient != nil && c.httpClient.Timeout < 0:
-		return c.refuse("WithHTTPClient", "the Timeout must not be negative")
-	case c.has("WithTokenStore") && c.tokenStore == nil:
-		return c.refuse("WithTokenStore", "must not be nil")
-	case c.has("WithLogger") && c.logger == nil:
-		return c.refuse("WithLogger", "must not be nil")
-	case c.has("WithObserver") && c.observer == nil:
-		return c.refuse("WithObserver", "must not be nil")
-	case !headerSafe(c.userAgent):
-		return c.refuse("WithUserAgent", "must be printable ASCII, and not empty")
-	}
-	return nil
+// WithHandlerTimeout sets the deadline of the function's context, counted from
+// the event's arrival. The default is 8 s, since the vendor hangs up after
+// 10 s and sends again. More makes sense for Handle behind a queue only.
+func WithHandlerTimeout(d time.Duration) WebhookOption {
+	return webhookOption("WithHandlerTimeout", func(c *webhookConfig) { c.timeout = d })
 }
 
-// headerSafe reports whether s can stand in a header's value.
-func headerSafe(s string) bool {
-	printable := func(r rune) bool { return r >= ' ' && r <= '~' }
-	return s != "" && strings.TrimFunc(s, printable) == "" && !strings.ContainsFunc(s, func(r rune) bool { return !printable(r) })
+// WithWebhookLogger logs each request: the event type if it is a known one,
+// the status, the result and the duration; of a panic the type and the stack.
+// Nothing of the event is logged. The default is silence.
+func WithWebhookLogger(logger *slog.Logger) WebhookOption {
+	return webhookOption("WithWebhookLogger", func(c *webhookConfig) { c.logger = logger })
+}
+
+// WithWebhookObserver sees each request as a StepWebhook, for tracing and
+// metrics. The function's context comes from it.
+func WithWebhookObserver(observer Observer) WebhookOption {
+	return webhookOption("WithWebhookObserver", func(c *webhookConfig) { c.observer = observer })
+}
+
+// WithErrorHook is told of everything that goes wrong: ErrWebhookSignature and
+// ErrWebhookToken for events that are not verified, ErrTooLarge, a
+// *DecodeError, an *ArgumentError for a request that is no event, and a
+// *WebhookError for the function and the Deduper. It is called from many
+// goroutines and must be quick.
+func WithErrorHook(hook func(ctx context.Context, err error)) WebhookOption {
+	return webhookOption("WithErrorHook", func(c *webhookConfig) { c.errorHook = hook })
 }

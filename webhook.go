@@ -3,21 +3,20 @@ package trulioo
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
+	"time"
 
+	"github.com/trulioo-go/trulioo/internal/env"
+	"github.com/trulioo-go/trulioo/internal/inbound"
+	"github.com/trulioo-go/trulioo/internal/once"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/tape"
+	"github.com/trulioo-go/trulioo/internal/verify"
 )
 
 // signatureHeader holds the hex HMAC-SHA256 of the raw body.
@@ -103,7 +102,7 @@ func (h *WebhookHandler) Handle(ctx context.Context, header http.Header, body []
 // Shutdown refuses new events with a 503, so that the vendor sends them again,
 // and waits until no function runs any more. The error is the context's. Call it
 // before http.Server.Shutdown, so that the vendor still gets its answers.
-func (h *WebhookHandler) Shutdown(ctx context.Context) error { return h.r.shutdown(ctx) }
+func (h *WebhookHandler) Shutdown(ctx context.Context) error { return h.r.inHand.Close(ctx) }
 
 // Format prints the type's name only: a handler holds secrets.
 func (h WebhookHandler) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WebhookHandler") }
@@ -118,53 +117,44 @@ func VerifySignature(body []byte, signature string, secrets ...string) error {
 	if err := checkSecrets("secrets", secrets); err != nil {
 		return err
 	}
-	signers := make([]*signer, len(secrets))
-	for i, secret := range secrets {
-		signers[i] = newSigner(secret)
-	}
-	if !signed(signers, body, signature) {
+	if !verify.NewSecrets(secrets).Signed(body, signature) {
 		return ErrWebhookSignature
 	}
 	return nil
 }
 
-// signer keeps the states of HMAC under one secret: making one costs more than using it.
-type signer struct{ states sync.Pool }
+const retryAfter = "5" // seconds; the vendor's own schedule is not known
 
-type signerState struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
+var jsonContent = []string{"application/json"}
+
+// receiver is what a WebhookHandler is made of.
+type receiver struct {
+	fn        func(context.Context, *Event) error
+	secrets   verify.Secrets
+	tokens    verify.Tokens
+	inHand    *once.Hand // the keys of events whose function runs
+	deduper   Deduper
+	maxBody   int64
+	timeout   time.Duration
+	observers []Observer
+	errorHook func(context.Context, error)
 }
 
-func newSigner(secret string) *signer {
-	key := []byte(secret)
-	return &signer{sync.Pool{New: func() any { return &signerState{mac: hmac.New(sha256.New, key)} }}}
-}
-
-// compare gives 1 where sum is the body's, else 0.
-func (s *signer) compare(body []byte, sum *[sha256.Size]byte) int {
-	state := s.states.Get().(*signerState)
-	defer s.states.Put(state)
-	state.mac.Reset()
-	_, _ = state.mac.Write(body)
-	return subtle.ConstantTimeCompare(state.mac.Sum(state.sum[:0]), sum[:])
-}
-
-// signed tries every secret, in the same time whichever it is.
-func signed(signers []*signer, body []byte, signature string) bool {
-	var text [2 * sha256.Size]byte
-	var sum [sha256.Size]byte
-	if len(signature) != copy(text[:], signature) {
-		return false
+func newReceiver(fn func(context.Context, *Event) error, c *webhookConfig) *receiver {
+	r := &receiver{
+		fn: fn, secrets: verify.NewSecrets(c.secrets), tokens: verify.NewTokens(c.tokens), inHand: once.NewHand(),
+		deduper: c.deduper, maxBody: c.maxBody, timeout: c.timeout, errorHook: c.errorHook,
 	}
-	if n, err := hex.Decode(sum[:], text[:len(signature)]); err != nil || n != len(sum) {
-		return false
+	if r.deduper == nil {
+		r.deduper = NewMemoryDeduper(defaultDedupeSize, defaultDedupeTTL)
 	}
-	good := 0
-	for _, s := range signers {
-		good |= s.compare(body, &sum)
+	if c.observer != nil {
+		r.observers = append(r.observers, c.observer)
 	}
-	return good == 1
+	if c.logger != nil {
+		r.observers = append(r.observers, webhookLog{c.logger})
+	}
+	return r
 }
 
 // request reads an HTTP request and passes its body on.
@@ -172,13 +162,13 @@ func (r *receiver) request(ctx context.Context, w http.ResponseWriter, req *http
 	if req.Method != http.MethodPost {
 		return refused(http.StatusMethodNotAllowed, &ArgumentError{"method", "must be POST"})
 	}
-	if !isJSON(req.Header.Get("Content-Type")) {
+	if !inbound.IsJSON(req.Header.Get("Content-Type")) {
 		return refused(http.StatusUnsupportedMediaType, errContentType)
 	}
 	if req.ContentLength > r.maxBody {
 		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
 	}
-	body, err := readBody(http.MaxBytesReader(w, req.Body, r.maxBody), req.ContentLength)
+	body, err := inbound.Body(http.MaxBytesReader(w, req.Body, r.maxBody), req.ContentLength)
 	if err != nil {
 		return unread(err)
 	}
@@ -192,63 +182,22 @@ func unread(err error) verdict {
 	return refused(http.StatusBadRequest, &ArgumentError{"body", "cut off"})
 }
 
-// readBody reads it all. A length that is only claimed does not get its memory at once.
-func readBody(body io.Reader, length int64) ([]byte, error) {
-	buf := make([]byte, 0, min(max(length, 511), 64<<10)+1)
-	for {
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-	}
-}
-
 // message is request for what did not come over net/http.
 func (r *receiver) message(ctx context.Context, header http.Header, body []byte) verdict {
-	if !isJSON(strings.Join(values(header, "Content-Type"), ",")) {
+	if !inbound.IsJSON(strings.Join(inbound.Values(header, "Content-Type"), ",")) {
 		return refused(http.StatusUnsupportedMediaType, errContentType)
 	}
 	if int64(len(body)) > r.maxBody {
 		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
 	}
-	return r.receive(ctx, values(header, signatureHeader), bytes.Clone(body))
-}
-
-// values finds a header whose name may not be in net/http's form.
-func values(header http.Header, name string) []string {
-	var found []string
-	for key, v := range header {
-		if strings.EqualFold(key, name) {
-			found = append(found, v...)
-		}
-	}
-	return found
+	return r.receive(ctx, inbound.Values(header, signatureHeader), bytes.Clone(body))
 }
 
 var errContentType = &ArgumentError{"Content-Type", "must be application/json"}
 
-// isJSON takes application/json and its kin, such as application/vnd.x+json,
-// with any parameters.
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true
-	}
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	kin := strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
-	return media == "application/json" || kin && !strings.ContainsAny(media, ", ")
-}
-
 // receive checks a whole body, which is the receiver's to keep.
 func (r *receiver) receive(ctx context.Context, signatures []string, body []byte) verdict {
-	if len(r.signers) > 0 && (len(signatures) != 1 || !signed(r.signers, body, signatures[0])) {
+	if len(r.secrets) > 0 && (len(signatures) != 1 || !r.secrets.Signed(body, signatures[0])) {
 		return refused(http.StatusUnauthorized, ErrWebhookSignature)
 	}
 	doc, err := readEvent(body)
@@ -269,20 +218,13 @@ func (r *receiver) receive(ctx context.Context, signatures []string, body []byte
 	return r.dispatch(ctx, ev)
 }
 
-// bearsToken compares digests, so that not even a token's length shows in the time.
+// bearsToken takes a token that is a string, under that very name.
 func (r *receiver) bearsToken(root tape.Value) bool {
 	if len(r.tokens) == 0 {
 		return true
 	}
 	v, _ := root.At("token")
-	if v.Kind() != tape.String {
-		return false
-	}
-	given, good := sha256.Sum256(v.Bytes()), 0
-	for _, token := range r.tokens {
-		good |= subtle.ConstantTimeCompare(token[:], given[:])
-	}
-	return good == 1
+	return v.Kind() == tape.String && r.tokens.Have(v.Bytes())
 }
 
 // handshake gives the challenge back in the very bytes that it came in.
@@ -293,4 +235,144 @@ func handshake(root tape.Value) verdict {
 	}
 	answer := append([]byte(`{"challenge":`), challenge.Raw()...)
 	return verdict{status: http.StatusOK, result: "handshake", answer: append(answer, '}')}
+}
+
+// verdict is the answer to a request and what observers hear of it.
+type verdict struct {
+	status    int
+	result    string
+	answer    []byte // "" for the constant one of the status
+	eventType EventType
+	err       error
+}
+
+func refused(status int, err error) verdict {
+	return verdict{status: status, result: "refused", err: err}
+}
+
+// answers are all that a sender learns.
+var answers = map[int][]byte{
+	http.StatusOK:                    []byte(`{"status":"ok"}`),
+	http.StatusBadRequest:            []byte(`{"error":"bad request"}`),
+	http.StatusUnauthorized:          []byte(`{"error":"unauthorized"}`),
+	http.StatusMethodNotAllowed:      []byte(`{"error":"method not allowed"}`),
+	http.StatusRequestEntityTooLarge: []byte(`{"error":"too large"}`),
+	http.StatusUnsupportedMediaType:  []byte(`{"error":"unsupported media type"}`),
+	http.StatusInternalServerError:   []byte(`{"error":"internal error"}`),
+	http.StatusServiceUnavailable:    []byte(`{"error":"try again later"}`),
+}
+
+func (v verdict) body() []byte {
+	if v.answer != nil {
+		return v.answer
+	}
+	return answers[v.status]
+}
+
+// judge is the verdict on an event whose function has ended.
+func judge(ev *Event, err error) verdict {
+	v := verdict{status: http.StatusOK, result: "handled", eventType: ev.Type}
+	if failure := webhookError("run", err); failure != nil {
+		v.status, v.result, v.err = http.StatusInternalServerError, "failed", failure
+		if failure.PanicType != "" {
+			v.result = "panicked"
+		}
+	}
+	return v
+}
+
+// begin tells the observers of a request.
+func (r *receiver) begin(ctx context.Context) (context.Context, func(Outcome)) {
+	if len(r.observers) == 0 {
+		return ctx, nil
+	}
+	return startAll(ctx, r.observers, Step{Kind: StepWebhook, Operation: "receive webhook"})
+}
+
+// finish tells the observers and the error hook of its outcome.
+func (r *receiver) finish(ctx context.Context, v verdict, end func(Outcome)) {
+	if end != nil {
+		o := Outcome{StatusCode: v.status, Result: v.result, Err: v.err}
+		if known, ok := eventTypes[string(v.eventType)]; ok { // any other is the sender's words
+			o.EventType = known
+		}
+		end(o)
+	}
+	r.report(ctx, v.err)
+}
+
+// report calls the error hook, whose own panic must not cost an event.
+func (r *receiver) report(ctx context.Context, err error) {
+	if err == nil || r.errorHook == nil {
+		return
+	}
+	_ = guarded(func() error { r.errorHook(ctx, err); return nil })
+}
+
+// validate checks all options together.
+func (c *webhookConfig) validate() error {
+	verified := c.has("WithVerificationToken") || c.has("WithSigningSecret")
+	switch {
+	case c.insecure && verified:
+		return c.refuse("WithInsecureNoVerification", "cannot go together with a token or a secret")
+	case !c.insecure && !verified:
+		return c.refuse("WithVerificationToken", "needed, or WithSigningSecret, or both")
+	case c.has("WithVerificationToken") && (len(c.tokens) == 0 || slices.Contains(c.tokens, "")):
+		return c.refuse("WithVerificationToken", "needs a token, and none may be empty")
+	case c.has("WithDeduper") && c.deduper == nil:
+		return c.refuse("WithDeduper", "must not be nil")
+	case c.maxBody < 1:
+		return c.refuse("WithMaxBodyBytes", "must be positive")
+	case c.timeout <= 0:
+		return c.refuse("WithHandlerTimeout", "must be positive")
+	case c.has("WithWebhookLogger") && c.logger == nil:
+		return c.refuse("WithWebhookLogger", "must not be nil")
+	case c.has("WithWebhookObserver") && c.observer == nil:
+		return c.refuse("WithWebhookObserver", "must not be nil")
+	case c.has("WithErrorHook") && c.errorHook == nil:
+		return c.refuse("WithErrorHook", "must not be nil")
+	case c.has("WithSigningSecret"):
+		return checkSecrets(c.given["WithSigningSecret"], c.secrets)
+	}
+	return nil
+}
+
+// checkSecrets refuses what would verify everything, and what would panic.
+func checkSecrets(argument string, secrets []string) error {
+	if len(secrets) == 0 || slices.Contains(secrets, "") {
+		return &ArgumentError{argument, "needs a secret, and none may be empty"}
+	}
+	if slices.ContainsFunc(secrets, verify.Short) {
+		return &ArgumentError{argument, "FIPS 140 mode needs secrets of at least 14 bytes"}
+	}
+	return nil
+}
+
+// fromEnv fills what no option has given.
+func (c *webhookConfig) fromEnv() error {
+	if c.insecure {
+		return nil
+	}
+	for _, v := range []struct {
+		option, variable string
+		list             *[]string
+	}{
+		{"WithVerificationToken", "TRULIOO_WEBHOOK_TOKEN", &c.tokens},
+		{"WithSigningSecret", "TRULIOO_WEBHOOK_SECRET", &c.secrets},
+	} {
+		if c.has(v.option) {
+			continue
+		}
+		list, wrong := env.List(v.variable)
+		if wrong != "" {
+			return &ArgumentError{v.variable, wrong}
+		}
+		if list != nil {
+			c.given[v.option], *v.list = v.variable, list
+		}
+	}
+	if !c.has("WithVerificationToken") && !c.has("WithSigningSecret") {
+		return &ArgumentError{"TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET", "neither is set; one is needed, or both"}
+	}
+	return nil
 }

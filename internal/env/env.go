@@ -1,0 +1,37 @@
+// Package env reads environment variables as people set them: an empty one is
+// not set, and white space around a value, most often a newline from a file, is
+// never meant.
+package env
+
+import (
+	"os"
+	"strings"
+)
+
+// Value reads one variable; "" means unset. What is wrong with it, if anything,
+// is said in constant words, without the value.
+func Value(name string) (value, wrong string) {
+	value = os.Getenv(name)
+	if value != strings.TrimSpace(value) {
+		return "", "has white space around its value"
+	}
+	return value, ""
+}
+
+// List reads a comma-separated variable; nil means unset.
+func List(name string) (values []string, wrong string) {
+	value, wrong := Value(name)
+	if value == "" {
+		return nil, wrong
+	}
+	parts := strings.Split(value, ",")
+	for _, part := range parts {
+		if part == "" {
+			return nil, "has an empty part"
+		}
+		if part != strings.TrimSpace(part) {
+			return nil, "has white space around a part"
+		}
+	}
+	return parts, ""
+}

@@ -1,0 +1,41 @@
+package inbound_test
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo/internal/inbound"
+)
+
+func TestBodyIsReadWhole(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, 511, 512, 513, 64 << 10, 64<<10 + 1, 200_000} {
+		text := bytes.Repeat([]byte("x"), size)
+		for name, wrap := range map[string]func(io.Reader) io.Reader{
+			"at once": func(r io.Reader) io.Reader { return r }, "a byte a read": iotest.OneByteReader,
+			"half of what fits": iotest.HalfReader, "the end with the last bytes": iotest.DataErrReader,
+		} {
+			for _, claimed := range []int64{-1, 0, int64(size), 1 << 50} {
+				body, err := inbound.Body(wrap(bytes.NewReader(text)), claimed)
+				require.NoError(t, err, name)
+				require.True(t, bytes.Equal(text, body), "%s: %d bytes, %d claimed", name, size, claimed)
+			}
+		}
+	}
+	_, err := inbound.Body(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("xx"))), 2)
+	require.ErrorIs(t, err, iotest.ErrTimeout)
+}
+
+// Anybody can claim any length.
+func TestBodyTakesNoMemoryForAClaim(t *testing.T) {
+	t.Parallel()
+	body, err := inbound.Body(strings.NewReader("{}"), 1<<50)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, cap(body), 64<<10+1)
+}

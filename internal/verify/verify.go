@@ -1,0 +1,90 @@
+// Package verify tells whether a message comes from one who knows a secret: by
+// the signature of its body, or by a token in it. What it compares it compares
+// in constant time, and with every secret, whichever is the right one.
+package verify
+
+import (
+	"crypto/fips140"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"hash"
+	"sync"
+)
+
+// minFIPSKey is the shortest HMAC key, in bytes, that the Go Cryptographic
+// Module accepts where FIPS 140-3 is enforced; a shorter one panics.
+const minFIPSKey = 14
+
+// Short reports whether a secret is too short for FIPS 140 mode, which is on.
+func Short(secret string) bool { return fips140.Enforced() && len(secret) < minFIPSKey }
+
+// Secrets check signatures: the hex HMAC-SHA256 of a body under any of them.
+type Secrets []*secret
+
+// secret keeps the states of HMAC under it: making one costs more than using it.
+type secret struct{ states sync.Pool }
+
+type state struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
+}
+
+// NewSecrets are ready for use. None of them may be empty, since anybody can
+// sign with that.
+func NewSecrets(texts []string) Secrets {
+	secrets := make(Secrets, len(texts))
+	for i, text := range texts {
+		key := []byte(text)
+		secrets[i] = &secret{sync.Pool{New: func() any { return &state{mac: hmac.New(sha256.New, key)} }}}
+	}
+	return secrets
+}
+
+// Signed tries every secret, in the same time whichever it is.
+func (s Secrets) Signed(body []byte, signature string) bool {
+	var text [2 * sha256.Size]byte
+	var sum [sha256.Size]byte
+	if len(signature) != copy(text[:], signature) {
+		return false
+	}
+	if n, err := hex.Decode(sum[:], text[:len(signature)]); err != nil || n != len(sum) {
+		return false
+	}
+	good := 0
+	for _, one := range s {
+		good |= one.compare(body, &sum)
+	}
+	return good == 1
+}
+
+// compare gives 1 where sum is the body's, else 0.
+func (s *secret) compare(body []byte, sum *[sha256.Size]byte) int {
+	st := s.states.Get().(*state)
+	defer s.states.Put(st)
+	st.mac.Reset()
+	_, _ = st.mac.Write(body)
+	return subtle.ConstantTimeCompare(st.mac.Sum(st.sum[:0]), sum[:])
+}
+
+// Tokens are the digests of those that a message may bear.
+type Tokens [][sha256.Size]byte
+
+// NewTokens keeps no token itself.
+func NewTokens(texts []string) Tokens {
+	tokens := make(Tokens, len(texts))
+	for i, text := range texts {
+		tokens[i] = sha256.Sum256([]byte(text))
+	}
+	return tokens
+}
+
+// Have compares digests, so that not even a token's length shows in the time.
+func (t Tokens) Have(given []byte) bool {
+	digest, good := sha256.Sum256(given), 0
+	for _, token := range t {
+		good |= subtle.ConstantTimeCompare(token[:], digest[:])
+	}
+	return good == 1
+}
