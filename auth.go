@@ -2,70 +2,91 @@ package trulioo
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"math"
-	"net/url"
-	"strconv"
+	"io"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/token"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-const (
-	fetchToken = "fetch token" // the operation of every AuthError
+const fetchToken = "fetch token" // the operation of every AuthError
 
-	// fetchTimeout bounds a token fetch with its retries, since it outlives
-	// the call that began it.
-	fetchTimeout = 30 * time.Second
+// TokenStore shares one token among the users of a key, which may be other
+// processes. It is asked for every call, so it must answer most of the time
+// from memory.
+//
+// key is opaque and differs wherever a token must not be shared. refused is ""
+// or a token that the API has answered with 401: it must never be returned
+// again. fetch gets a new token, with its own retries and time limit; the
+// store calls it at most once at a time for a key, and should do so detached
+// from the ctx of the one caller who happened to come first. Token returns
+// ctx's error when ctx ends while it waits.
+type TokenStore interface {
+	Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error)
+}
 
-	// unknownLifetime is taken for a token whose expiry the answer does not
-	// tell: short, since a token kept too long costs a refused call.
-	unknownLifetime = 5 * time.Minute
-	maxLifetime     = 24 * time.Hour
-)
+// MemoryTokenStore is the TokenStore of one process and the default. A token
+// is fetched again in the background when a tenth of its life is left, and
+// callers wait only where there is none that is good. A store over a network
+// does well to stand behind one: its Token is then what fetch calls.
+type MemoryTokenStore struct{ store token.Store }
+
+// NewMemoryTokenStore makes an empty store, which a zero MemoryTokenStore is too.
+func NewMemoryTokenStore() *MemoryTokenStore { return &MemoryTokenStore{} }
+
+// Token implements TokenStore.
+func (s *MemoryTokenStore) Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	got, err := s.store.Token(ctx, key, refused, fetch)
+	switch {
+	case errors.Is(err, token.ErrNone):
+		return nil, &AuthError{Operation: fetchToken, Reason: "no token"}
+	case errors.Is(err, token.ErrRefused):
+		return nil, &AuthError{Operation: fetchToken, Reason: "the new token is the one that the API refused", cause: ErrUnauthorized}
+	}
+	return got, err
+}
 
 // newTokenFunc makes what the transport asks for the bearer.
 func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport.TokenFunc {
 	if c.tokenSource != nil {
-		source := &askedSource{source: c.tokenSource}
+		source := token.NewSource(c.tokenSource)
 		return func(ctx context.Context, refused string) (string, error) {
-			return bearer(source.token(ctx, refused))
+			return bearer(source.Token(ctx, refused))
 		}
 	}
 	x := &tokenExchange{config: c, transport: t, endpoint: c.tokenEndpoint()}
-	key := x.cacheKey()
+	key := token.Key(c.clientSecret, x.endpoint, string(c.version), c.clientID, c.scope)
 	return func(ctx context.Context, refused string) (string, error) {
 		return bearer(store.Token(ctx, key, refused, x.fetch))
 	}
 }
 
 // bearer checks what a source or a store gave, which may be the caller's code.
-func bearer(token *oauth2.Token, err error) (string, error) {
+func bearer(got *oauth2.Token, err error) (string, error) {
 	var auth *AuthError
 	switch {
 	case errors.As(err, &auth):
 		return "", auth
 	case err != nil:
 		return "", sourceError(err)
-	case token == nil || !headerSafe(token.AccessToken):
+	case got == nil || !headerSafe(got.AccessToken):
 		return "", &AuthError{Operation: fetchToken, Reason: "the token source gave no usable token"}
 	}
-	return token.AccessToken, nil
+	return got.AccessToken, nil
 }
 
 // sourceError converts the error of a foreign source or store. It is not
 // wrapped: x/oauth2's RetrieveError prints the answer's body.
 func sourceError(err error) error {
-	if ctx := contextError(err); ctx != nil {
-		return ctx
+	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, sentinel) {
+			return sentinel // the caller's own giving up, which is no failure of the token
+		}
 	}
 	e := &AuthError{Operation: fetchToken, Reason: "the token source failed"}
 	var retrieve *oauth2.RetrieveError
@@ -76,16 +97,6 @@ func sourceError(err error) error {
 		e.cause = down
 	}
 	return e
-}
-
-// contextError is the caller's own giving up, which is no failure of the token.
-func contextError(err error) error {
-	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, sentinel) {
-			return sentinel
-		}
-	}
-	return nil
 }
 
 // tokenExchange turns the credentials into a token, by v1's or v2's way.
@@ -106,51 +117,39 @@ func (c *config) tokenEndpoint() string {
 	}
 }
 
-// cacheKey tells tokens apart that must not be mixed, without giving away of
-// what it is made: a store may be another machine.
-func (x *tokenExchange) cacheKey() string {
-	mac := hmac.New(sha256.New, []byte(x.config.clientSecret))
-	for _, part := range []string{x.endpoint, string(x.config.version), x.config.clientID, x.config.scope} {
-		mac.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
-	}
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
 // fetch makes one exchange, with the transport's retries.
 func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, token.FetchTimeout)
 	defer cancel()
-	var token *oauth2.Token
-	call := x.call()
+	call := &transport.Call{Operation: fetchToken, URL: x.endpoint, Post: true}
+	if x.config.version == V1 {
+		call.URL += "?" + token.Query(x.config.clientID, x.config.clientSecret)
+	} else {
+		call.Form = token.Form(x.config.clientID, x.config.clientSecret, x.config.scope)
+	}
+	var fetched *oauth2.Token
 	call.Decode = decoded(func(body []byte) (err error) {
-		token, err = parseToken(body, time.Now())
-		return err
+		fetched, err = token.Parse(body, time.Now(), headerSafe)
+		return decodeError(err)
 	})
 	if _, err := x.transport.Do(ctx, call); err != nil { //nolint:bodyclose // Decode is set, so it is closed
 		return nil, authError(err)
 	}
-	return token, nil
+	return fetched, nil
 }
 
-// call is the request of developer.trulioo.com's authenticated-workflow-api
-// page for v2, and that of the export API's own page for v1, whose parameters
-// stand in the query.
-func (x *tokenExchange) call() *transport.Call {
-	call := &transport.Call{Operation: fetchToken, URL: x.endpoint, Post: true}
-	if x.config.version == V1 {
-		call.URL += "?" + url.Values{"clientId": {x.config.clientID}, "clientSecret": {x.config.clientSecret}}.Encode()
-		return call
+// decodeError turns what tidy says of an answer into a *DecodeError without an
+// operation.
+func decodeError(err error) error {
+	wrong, ok := errors.AsType[*tidy.Error](err)
+	if !ok {
+		return err
 	}
-	form := url.Values{
-		"grant_type":    {"client_credentials"},
-		"client_id":     {x.config.clientID},
-		"client_secret": {x.config.clientSecret},
+	e := &DecodeError{Path: wrong.Path, Reason: wrong.Reason}
+	if wrong.Truncated {
+		e.cause = io.ErrUnexpectedEOF
 	}
-	if x.config.scope != "" {
-		form.Set("scope", x.config.scope)
-	}
-	call.Form = []byte(form.Encode())
-	return call
+	return e
 }
 
 // authError says why a fetch failed, in this library's own words.
@@ -166,82 +165,14 @@ func authError(err error) error {
 	case f.StatusCode < 400:
 		e.Reason = "the token endpoint redirects, which is not followed"
 	case f.StatusCode < 500:
-		e.Reason = "refused" + oauthCode(f.Body)
+		e.Reason = "refused"
+		if code := token.ErrorCode(f.Body); code != "" {
+			e.Reason += " (" + code + ")"
+		}
 		e.cause = f.Err
 	default:
 		e.Reason = "the token endpoint failed"
 		e.cause = f.Err
 	}
 	return e
-}
-
-// oauthCode is the error code of RFC 6749 that the body names, if it is one.
-func oauthCode(body []byte) string {
-	var said struct {
-		Error string `json:"error"`
-	}
-	if tidy.Unmarshal(body, &said) != nil {
-		return ""
-	}
-	switch said.Error {
-	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		return " (" + said.Error + ")"
-	}
-	return ""
-}
-
-// parseToken reads every form of the answer that the vendor's pages and
-// running integrations show: access_token and expires_in, accessToken and
-// expires, Token and ExpiresIn, with the number as a number or as a string.
-func parseToken(body []byte, now time.Time) (*oauth2.Token, error) {
-	var said map[string]json.RawMessage
-	if err := decodeJSON(body, &said); err != nil {
-		return nil, err
-	}
-	fields := make(map[string]string, len(said))
-	for name, value := range said {
-		fields[strings.ReplaceAll(strings.ToLower(name), "_", "")] = scalar(value)
-	}
-	token := &oauth2.Token{AccessToken: fields["accesstoken"], TokenType: "Bearer"}
-	if token.AccessToken == "" {
-		token.AccessToken = fields["token"]
-	}
-	if !headerSafe(token.AccessToken) {
-		return nil, &DecodeError{Path: "access_token", Reason: "no usable token"}
-	}
-	if kind := fields["tokentype"]; kind != "" && !strings.EqualFold(kind, "Bearer") {
-		return nil, &DecodeError{Path: "token_type", Reason: "not a bearer token"}
-	}
-	life := lifetime(fields["expiresin"])
-	if life == 0 {
-		life = lifetime(fields["expires"])
-	}
-	if life == 0 {
-		life = unknownLifetime
-	}
-	token.Expiry = now.Add(life)
-	return token, nil
-}
-
-// lifetime reads seconds. 0 is not known: absent, not a number, not positive,
-// or so large that it is a date or a mistake.
-func lifetime(text string) time.Duration {
-	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(seconds > 0) || seconds > 1e9 {
-		return 0
-	}
-	return min(time.Duration(math.Ceil(seconds*1000))*time.Millisecond, maxLifetime)
-}
-
-// scalar is the text of a JSON string or number, else "".
-func scalar(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return strings.TrimSpace(text)
-	}
-	var number json.Number
-	if json.Unmarshal(value, &number) == nil {
-		return number.String()
-	}
-	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -444,6 +445,43 @@ func TestWithTokenStore(t *testing.T) {
 	var auth *trulioo.AuthError
 	require.ErrorAs(t, err, &auth)
 	assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK")
+}
+
+// Processes of two versions of this library share a store, so a key is for ever.
+func TestWithTokenStore_key(t *testing.T) {
+	t.Parallel()
+	var key string
+	client, err := trulioo.NewClient(trulioo.WithCredentials("the client id", "the client secret"), trulioo.WithTokenStore(
+		tokenStore(func(_ context.Context, asked, _ string, _ func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+			key = asked
+			return nil, context.Canceled
+		})))
+	require.NoError(t, err)
+	_, err = client.Workflows.List(t.Context(), nil)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, "af26d5d26b6c3c27ae010b5524229cbd29fac81b773c8be14248ea24d26f5632", key)
+}
+
+func TestToken_answers_that_are_none(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"access_token":"a\nb"}`:                  "no usable token at access_token",
+		`{"expires_in":3600}`:                      "no usable token at access_token",
+		`{"access_token":"t","token_type":"MARK"}`: "not a bearer token at token_type",
+		`<html>MARK`:                               "not one whole JSON value",
+		`{"MARK":[`:                                "cut-off JSON at *[0] (4 attempts)",
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			_, err := srv.Client().Workflows.List(t.Context(), nil)
+			var auth *trulioo.AuthError
+			require.ErrorAs(t, err, &auth, body)
+			var decode *trulioo.DecodeError
+			require.ErrorAs(t, err, &decode, body)
+			assert.Equal(t, "trulioo: fetch token: "+want, decode.Error(), body)
+			assert.Equal(t, decode.Attempts == 4, errors.Is(err, io.ErrUnexpectedEOF), body)
+			assert.Equal(t, decode.Attempts, srv.Count(truliootest.FetchToken), body)
+		}, truliootest.WithTokens(truliootest.Tokens{Body: func(string, int) string { return body }}))
+	}
 }
 
 // Under GODEBUG=fips140=only hmac.New panics for short keys, so the

@@ -2,6 +2,7 @@ package trulioo_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,45 @@ func TestMemoryTokenStore_keeps_keys_apart(t *testing.T) {
 			assert.Equal(t, want, token.AccessToken)
 		}
 	})
+}
+
+// Nobody is stopped from writing new(MemoryTokenStore).
+func TestMemoryTokenStore_zero_value_is_empty(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var store trulioo.MemoryTokenStore
+		token, err := store.Token(t.Context(), "key", "", (&fetches{"token"}).fetch)
+		require.NoError(t, err)
+		assert.Equal(t, "token", token.AccessToken)
+	})
+}
+
+// What a fetch brings instead of a token is an *AuthError, as are its own.
+func TestMemoryTokenStore_errors(t *testing.T) {
+	t.Parallel()
+	foreign := errors.New("of a store behind")
+	for name, tt := range map[string]struct {
+		token *oauth2.Token
+		err   error
+		text  string
+		is    error
+	}{
+		"no token":          {nil, nil, "trulioo: fetch token: no token", nil},
+		"an empty token":    {&oauth2.Token{}, nil, "trulioo: fetch token: no token", nil},
+		"the refused token": {&oauth2.Token{AccessToken: "refused"}, nil, "trulioo: fetch token: the new token is the one that the API refused: see the wrapped error", trulioo.ErrUnauthorized},
+		"a foreign error":   {nil, foreign, "of a store behind", foreign},
+	} {
+		token, err := trulioo.NewMemoryTokenStore().Token(t.Context(), "key", "refused", func(context.Context) (*oauth2.Token, error) {
+			return tt.token, tt.err
+		})
+		assert.Nil(t, token, name)
+		require.EqualError(t, err, tt.text, name)
+		var auth *trulioo.AuthError
+		assert.Equal(t, tt.err == nil, errors.As(err, &auth), name)
+		if tt.is != nil {
+			require.ErrorIs(t, err, tt.is, name)
+		}
+	}
 }
 
 // The fetch that a store is given ends by itself, whatever context it gets.

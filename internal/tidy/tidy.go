@@ -24,7 +24,7 @@ const (
 type Error struct {
 	Path      string // such as "data[3].created"; names that are not the type's are *
 	Truncated bool   // the document ends inside a value, so that asking again may help
-	Reason    string // one of this package's constant texts
+	Reason    string // a constant text
 }
 
 // Error names the reason and the place.
