@@ -2,7 +2,9 @@ package token
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,8 +31,10 @@ func Parse(body []byte, now time.Time, usable func(string) bool) (*oauth2.Token,
 		return nil, err
 	}
 	fields := make(map[string]string, len(said))
-	for name, value := range said {
-		fields[strings.ReplaceAll(strings.ToLower(name), "_", "")] = scalar(value)
+	for _, name := range slices.Sorted(maps.Keys(said)) { // of two spellings the standard one comes last
+		if text := scalar(said[name]); text != "" {
+			fields[strings.ReplaceAll(strings.ToLower(name), "_", "")] = text
+		}
 	}
 	token := &oauth2.Token{AccessToken: fields["accesstoken"], TokenType: "Bearer"}
 	if token.AccessToken == "" {

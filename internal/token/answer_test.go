@@ -55,6 +55,8 @@ func TestTrap_Parse_takes_every_form(t *testing.T) {
 		{`{"access_token":"t","expires_in":86401}`, maxLifetime},
 		{`{"access_token":"t","TOKEN":"other","expires_in":60}`, time.Minute},
 		{`{"token":" t ","expires_in":60}`, time.Minute},
+		{`{"accessToken":"other","access_token":"t","AccessToken":"other","expires_in":60}`, time.Minute},
+		{`{"accessToken":"t","access_token":null,"expiresIn":60,"expires_in":""}`, time.Minute},
 	}
 	for _, tt := range tests {
 		token, err := Parse([]byte(tt.answer), now, printable)
