@@ -93,7 +93,8 @@ type DatasourceField struct {
 	Status MatchStatus `json:"Status"`
 }
 
-// MatchStatus is what a record, or one field of it, came to in the vendor's record.
+// MatchStatus is what a record, or one field of it, came to in the vendor's
+// record. The set is open.
 type MatchStatus string
 
 // The known match statuses.

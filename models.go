@@ -346,7 +346,7 @@ func (p *Profile) decode(raw []byte) error {
 	return err
 }
 
-// decodeFields decodes into a model's fields, and keeps raw without its mark.
+// decodeFields decodes into a model's fields, and keeps raw without a byte order mark.
 func decodeFields(raw []byte, fields any, kept *json.RawMessage) error {
 	raw = tidy.TrimBOM(raw)
 	err := decodeJSON(raw, fields)

@@ -46,6 +46,7 @@ func TestJudge(t *testing.T) {
 		"rows alone are not believed":  {0, []page{{"ab", 2, 2, true}, {"c", 2, 2, true}}, nil},
 		"counts beyond the rows":       {0, []page{{"ab", 9, 1, true}, {"", 9, 1, true}, {"", 9, 1, true}}, nil},
 		"an empty page between":        {0, []page{{"ab", 4, 3, false}, {"", 4, 3, false}, {"cd", 4, 3, true}}, nil},
+		"each run of empty pages":      {0, []page{{"ab", 5, 3, false}, {"", 5, 3, false}, {"cd", 5, 3, true}, {"", 5, 3, true}, {"", 5, 3, true}}, nil},
 		"a later start":                {2, []page{{"ef", 7, 4, false}, {"g", 7, 4, true}}, nil},
 		"a start beyond the end":       {7, []page{{"", 7, 4, true}, {"", 7, 4, true}}, nil},
 		"rows pushed down":             {0, []page{{"ab", 4, 2, false}, {"ab", 6, 3, false}, {"cd", 6, 3, true}}, nil},
@@ -69,6 +70,17 @@ func TestJudge(t *testing.T) {
 				assert.False(t, more)
 			}
 		})
+	}
+}
+
+// Ids are told apart, not only their letters.
+func TestPagesOfTheSameLettersAreNotTheSame(t *testing.T) {
+	t.Parallel()
+	judge, counts := From(0), Counts{Rows: 2, TotalElements: 9, TotalPages: 9}
+	for _, ids := range [][]string{{"ab", "c"}, {"a", "bc"}} {
+		more, err := judge.More(counts, func(row int) string { return ids[row] })
+		require.NoError(t, err)
+		assert.True(t, more)
 	}
 }
 
