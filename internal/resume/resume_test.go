@@ -8,12 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func answer(status int, length int64, header ...string) *http.Response {
-	resp := &http.Response{StatusCode: status, ContentLength: length, Header: http.Header{}}
-	for i := 0; i < len(header); i += 2 {
-		resp.Header.Set(header[i], header[i+1])
-	}
-	return resp
+// answer is what a server answers, as far as it matters.
+type answer struct {
+	status int
+	length int64
+	etag   string
+	part   string // Content-Range
+}
+
+func (a answer) fits(t *Transfer) bool {
+	header := http.Header{"Etag": {a.etag}, "Content-Range": {a.part}}
+	return t.Fits(&http.Response{StatusCode: a.status, ContentLength: a.length, Header: header})
 }
 
 // begun is a transfer of a file of 10 bytes that broke off after 4.
@@ -22,7 +27,7 @@ func begun(t *testing.T, etag string) *Transfer {
 	transfer := &Transfer{}
 	require.True(t, transfer.Resumable())
 	require.Nil(t, transfer.Header())
-	require.True(t, transfer.Fits(answer(http.StatusOK, 10, "ETag", etag)))
+	require.True(t, answer{200, 10, etag, ""}.fits(transfer))
 	transfer.Written += 4
 	return transfer
 }
@@ -30,33 +35,33 @@ func begun(t *testing.T, etag string) *Transfer {
 func TestOnlyTheWholeFileIsABeginning(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusNoContent, http.StatusPartialContent} {
-		assert.False(t, new(Transfer).Fits(answer(status, 10, "ETag", `"a"`, "Content-Range", "bytes 0-9/10")), status)
+		assert.False(t, answer{status, 10, `"a"`, "bytes 0-9/10"}.fits(&Transfer{}), status)
 	}
 }
 
 func TestOnlyTheRestOfTheSameFileFollows(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		resp *http.Response
-		want bool
+		answer answer
+		want   bool
 	}{
-		"the rest":            {answer(206, 6, "ETag", `"a"`, "Content-Range", "bytes 4-9/10"), true},
-		"everything again":    {answer(200, 10, "ETag", `"a"`), false},
-		"another file":        {answer(206, 6, "ETag", `"b"`, "Content-Range", "bytes 4-9/10"), false},
-		"no ETag":             {answer(206, 6, "Content-Range", "bytes 4-9/10"), false},
-		"from another byte":   {answer(206, 6, "ETag", `"a"`, "Content-Range", "bytes 3-9/10"), false},
-		"of another size":     {answer(206, 6, "ETag", `"a"`, "Content-Range", "bytes 4-9/11"), false},
-		"of a size not known": {answer(206, 6, "ETag", `"a"`, "Content-Range", "bytes 4-9/*"), false},
-		"no range":            {answer(206, 6, "ETag", `"a"`), false},
-		"of another length":   {answer(206, 5, "ETag", `"a"`, "Content-Range", "bytes 4-9/10"), false},
-		"no length":           {answer(206, -1, "ETag", `"a"`, "Content-Range", "bytes 4-9/10"), false},
+		"the rest":            {answer{206, 6, `"a"`, "bytes 4-9/10"}, true},
+		"everything again":    {answer{200, 10, `"a"`, ""}, false},
+		"another file":        {answer{206, 6, `"b"`, "bytes 4-9/10"}, false},
+		"no ETag":             {answer{206, 6, "", "bytes 4-9/10"}, false},
+		"from another byte":   {answer{206, 6, `"a"`, "bytes 3-9/10"}, false},
+		"of another size":     {answer{206, 6, `"a"`, "bytes 4-9/11"}, false},
+		"of a size not known": {answer{206, 6, `"a"`, "bytes 4-9/*"}, false},
+		"no range":            {answer{206, 6, `"a"`, ""}, false},
+		"of another length":   {answer{206, 5, `"a"`, "bytes 4-9/10"}, false},
+		"no length":           {answer{206, -1, `"a"`, "bytes 4-9/10"}, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			transfer := begun(t, `"a"`)
 			assert.Equal(t, http.Header{"Range": {"bytes=4-"}, "If-Range": {`"a"`}}, transfer.Header())
-			assert.Equal(t, test.want, transfer.Fits(test.resp))
+			assert.Equal(t, test.want, test.answer.fits(transfer))
 		})
 	}
 }
@@ -70,7 +75,7 @@ func TestResumable(t *testing.T) {
 	whole.Written = 10
 	assert.False(t, whole.Resumable(), "there is no rest")
 	endless := &Transfer{}
-	require.True(t, endless.Fits(answer(http.StatusOK, -1, "ETag", `"a"`)))
+	require.True(t, answer{200, -1, `"a"`, ""}.fits(endless))
 	endless.Written = 4
 	assert.False(t, endless.Resumable())
 }
