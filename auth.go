@@ -3,13 +3,11 @@ package trulioo
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
 	"github.com/trulioo-go/trulioo/internal/token"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
@@ -136,20 +134,6 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 		return nil, authError(err)
 	}
 	return fetched, nil
-}
-
-// decodeError turns what tidy says of an answer into a *DecodeError without an
-// operation.
-func decodeError(err error) error {
-	wrong, ok := errors.AsType[*tidy.Error](err)
-	if !ok {
-		return err
-	}
-	e := &DecodeError{Path: wrong.Path, Reason: wrong.Reason}
-	if wrong.Truncated {
-		e.cause = io.ErrUnexpectedEOF
-	}
-	return e
 }
 
 // authError says why a fetch failed, in this library's own words.

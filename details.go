@@ -1,11 +1,11 @@
 package trulioo
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
 
+	"github.com/trulioo-go/trulioo/internal/openset"
 	"github.com/trulioo-go/trulioo/internal/tidy"
 )
 
@@ -93,6 +93,22 @@ type DatasourceField struct {
 	Status MatchStatus `json:"Status"`
 }
 
+// MatchStatus is what a record, or one field of it, came to in the vendor's
+// record. The set is open.
+type MatchStatus string
+
+// The known match statuses.
+const (
+	MatchStatusMatch   MatchStatus = "match"
+	MatchStatusNoMatch MatchStatus = "nomatch"
+	MatchStatusMissing MatchStatus = "missing" // the data source has no such field
+)
+
+var matchStatuses = openset.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMissing)
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (s *MatchStatus) UnmarshalJSON(data []byte) error { return matchStatuses.Decode(data, s) }
+
 // AppendedField is one thing that a data source knows beyond what was searched for.
 type AppendedField struct {
 	// FieldName is the vendor's name of the field, such as "WatchlistHitDetails".
@@ -141,8 +157,8 @@ type DatasourceError struct {
 // *DecodeError where they are no object. A record as JSON in a string is taken
 // out of it.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
-	raw := unpack(s.FullServiceDetails)
-	if isEmpty(raw) {
+	raw := tidy.Unpack(s.FullServiceDetails)
+	if tidy.IsEmpty(raw) {
 		return nil, ErrNoDetails
 	}
 	details := new(ServiceDetails)
@@ -182,42 +198,11 @@ func (f AppendedField) Text() string { return tidy.Text(f.Data) }
 // JSON is the object or array in Data, out of any strings that it is packed
 // in; nil where Data is neither.
 func (f AppendedField) JSON() json.RawMessage {
-	raw := unpack(f.Data)
+	raw := tidy.Unpack(f.Data)
 	if len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
 		return raw
 	}
 	return nil
-}
-
-// maxPacking is how many strings are opened to get at the JSON in them. Twice
-// has been seen.
-const maxPacking = 4
-
-// unpack takes a JSON value out of the strings that it is packed in.
-func unpack(raw json.RawMessage) json.RawMessage {
-	raw = bytes.TrimSpace(raw)
-	for range maxPacking {
-		if len(raw) == 0 || raw[0] != '"' {
-			break
-		}
-		text := tidy.Text(raw)
-		inner := []byte(strings.TrimSpace(text))
-		if text == "" && string(raw) != `""` || len(inner) > 0 && !json.Valid(inner) {
-			break
-		}
-		raw = inner
-	}
-	return raw
-}
-
-// isEmpty reports whether raw is nothing, null, or an object or array without
-// members.
-func isEmpty(raw json.RawMessage) bool {
-	if len(raw) == 0 || string(raw) == "null" {
-		return true
-	}
-	container := raw[0] == '{' || raw[0] == '['
-	return container && len(raw) > 1 && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 // atDetails puts the place of a *DecodeError below fullServiceDetails.
@@ -266,15 +251,28 @@ type WatchlistHit struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// The members of WatchlistHitDetails, in the order in which hits are listed.
-var watchlistMembers = []struct {
-	name string
-	kind WatchlistKind
-}{
-	{"WL_results", WatchlistKindWatchlist},
-	{"AM_results", WatchlistKindAdverseMedia},
-	{"PEP_results", WatchlistKindPEP},
+// WatchlistResult is the summary of a search of one list.
+type WatchlistResult struct {
+	// WatchlistStatus is the list's outcome in the vendor's words, such as "No Hit".
+	WatchlistStatus string `json:"watchlistStatus"`
+	// WatchlistHitDetails holds the numbers of hits.
+	WatchlistHitDetails WatchlistCounts `json:"watchlistHitDetails"`
 }
+
+// WatchlistCounts are numbers of hits. They are counts and not the hits, which
+// Profile.WatchlistHits has.
+type WatchlistCounts struct {
+	// Watchlist is the number of hits on sanction and other watchlists.
+	Watchlist int64 `json:"wlHitsNumber"`
+	// AdverseMedia is the number of hits in the news.
+	AdverseMedia int64 `json:"amHitsNumber"`
+	// PEP is the number of hits on lists of politically exposed persons.
+	PEP int64 `json:"pepHitsNumber"`
+}
+
+// The members of WatchlistHitDetails, in the order in which hits are listed.
+// Each begins with the kind of its list.
+var watchlistMembers = []string{"WL_results", "AM_results", "PEP_results"}
 
 // WatchlistHits lists the hits in the full service details of all checks, in
 // the order of Services. It says so where it cannot know: the error is
@@ -313,75 +311,16 @@ func serviceHits(service ServiceResult, details *ServiceDetails) []WatchlistHit 
 			if !strings.EqualFold(field.FieldName, "WatchlistHitDetails") {
 				continue
 			}
-			for _, hit := range packedHits(field.Data, maxPacking) {
+			tidy.Search(field.Data, watchlistMembers, func(member string, raw json.RawMessage) {
+				var hit WatchlistHit
+				if decodeJSON(raw, &hit) != nil {
+					return
+				}
+				hit.Kind, hit.Raw = WatchlistKind(strings.TrimSuffix(member, "_results")), raw
 				hit.FlowID, hit.NodeID, hit.Datasource = service.FlowID, service.NodeID, result.DatasourceName
 				hits = append(hits, hit)
-			}
+			})
 		}
 	}
 	return hits
-}
-
-// packedHits finds the hits in an object, or in objects in an array or a
-// further object; each of them may be JSON in a string.
-func packedHits(raw json.RawMessage, depth int) []WatchlistHit {
-	raw = unpack(raw)
-	if depth == 0 || isEmpty(raw) {
-		return nil
-	}
-	var hits []WatchlistHit
-	if raw[0] == '[' {
-		for _, element := range elements(raw) {
-			hits = append(hits, packedHits(element, depth-1)...)
-		}
-		return hits
-	}
-	var members map[string]json.RawMessage
-	if raw[0] != '{' || decodeJSON(raw, &members) != nil {
-		return nil
-	}
-	found := false
-	for _, member := range watchlistMembers {
-		if list, ok := members[member.name]; ok {
-			found = true
-			hits = append(hits, hitsOf(member.kind, list)...)
-		}
-	}
-	if !found {
-		for _, name := range sortedKeys(members) {
-			hits = append(hits, packedHits(members[name], depth-1)...)
-		}
-	}
-	return hits
-}
-
-// hitsOf decodes a list of hits, or a single one.
-func hitsOf(kind WatchlistKind, list json.RawMessage) []WatchlistHit {
-	list = unpack(list)
-	if isEmpty(list) {
-		return nil
-	}
-	single := []json.RawMessage{list}
-	if list[0] == '[' {
-		single = elements(list)
-	}
-	var hits []WatchlistHit
-	for _, raw := range single {
-		raw = unpack(raw)
-		var hit WatchlistHit
-		if isEmpty(raw) || decodeJSON(raw, &hit) != nil {
-			continue
-		}
-		hit.Kind, hit.Raw = kind, raw
-		hits = append(hits, hit)
-	}
-	return hits
-}
-
-func elements(array json.RawMessage) []json.RawMessage {
-	var all []json.RawMessage
-	if decodeJSON(array, &all) != nil {
-		return nil
-	}
-	return all
 }

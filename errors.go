@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
@@ -67,21 +66,14 @@ func (e *APIError) Body() []byte { return e.body }
 
 // Error names the operation, the status, the code and the attempts.
 func (e *APIError) Error() string {
-	var b strings.Builder
-	start(&b, e.Operation)
-	b.WriteString("status ")
-	b.WriteString(strconv.Itoa(e.StatusCode))
+	what := "status " + strconv.Itoa(e.StatusCode)
 	if text := http.StatusText(e.StatusCode); text != "" {
-		b.WriteString(" " + text)
+		what += " " + text
 	}
 	if number(e.Code) {
-		b.WriteString(", code " + e.Code)
+		what += ", code " + e.Code
 	}
-	attempts(&b, e.Attempts)
-	if e.cause != nil {
-		b.WriteString(": " + cause(e.cause))
-	}
-	return b.String()
+	return sentence(e.Operation, what, e.Attempts, e.cause)
 }
 
 // Is reports whether target is the sentinel of this status or code.
@@ -137,21 +129,11 @@ type AuthError struct {
 
 // Error names the operation, the reason, the status and the attempts.
 func (e *AuthError) Error() string {
-	var b strings.Builder
-	start(&b, e.Operation)
-	if e.Reason == "" {
-		b.WriteString("failed")
-	} else {
-		b.WriteString(e.Reason)
-	}
+	what := cmp.Or(e.Reason, "failed")
 	if e.StatusCode != 0 {
-		b.WriteString(", status " + strconv.Itoa(e.StatusCode))
+		what += ", status " + strconv.Itoa(e.StatusCode)
 	}
-	attempts(&b, e.Attempts)
-	if e.cause != nil {
-		b.WriteString(": " + cause(e.cause))
-	}
-	return b.String()
+	return sentence(e.Operation, what, e.Attempts, e.cause)
 }
 
 // Is reports whether target is the sentinel of this status.
@@ -190,15 +172,7 @@ type TransportError struct {
 
 // Error names the operation, the reason and the attempts.
 func (e *TransportError) Error() string {
-	var b strings.Builder
-	start(&b, e.Operation)
-	if e.Reason == "" {
-		b.WriteString("no answer")
-	} else {
-		b.WriteString(e.Reason)
-	}
-	attempts(&b, e.Attempts)
-	return b.String()
+	return sentence(e.Operation, cmp.Or(e.Reason, "no answer"), e.Attempts, nil)
 }
 
 // Unwrap gives the causes that hold no URL.
@@ -223,18 +197,11 @@ type DecodeError struct {
 
 // Error names the operation, the place and the reason.
 func (e *DecodeError) Error() string {
-	var b strings.Builder
-	start(&b, e.Operation)
-	if e.Reason == "" {
-		b.WriteString("answer not understood")
-	} else {
-		b.WriteString(e.Reason)
-	}
+	what := cmp.Or(e.Reason, "answer not understood")
 	if e.Path != "" {
-		b.WriteString(" at " + e.Path)
+		what += " at " + e.Path
 	}
-	attempts(&b, e.Attempts)
-	return b.String()
+	return sentence(e.Operation, what, e.Attempts, nil)
 }
 
 // Unwrap gives io.ErrUnexpectedEOF for a cut-off body, ErrTooLarge for one
@@ -260,15 +227,11 @@ type WebhookError struct {
 
 // Error names the step, and the type of a panic's value.
 func (e *WebhookError) Error() string {
-	var b strings.Builder
-	start(&b, "receive webhook")
-	b.WriteString(e.Step)
-	if e.PanicType == "" {
-		b.WriteString(" failed: see the wrapped error")
-	} else {
-		b.WriteString(" panicked: " + e.PanicType)
+	what := e.Step + " failed: see the wrapped error"
+	if e.PanicType != "" {
+		what = e.Step + " panicked: " + e.PanicType
 	}
-	return b.String()
+	return sentence("receive webhook", what, 0, nil)
 }
 
 // Unwrap gives the error of the function or the Deduper; nil for a panic.
@@ -292,19 +255,23 @@ func (e *ArgumentError) Error() string {
 	return "trulioo: " + e.Argument + ": " + e.Reason
 }
 
-// start begins an error's text with the package and the operation.
-func start(b *strings.Builder, operation string) {
+// sentence is an error's text: what was asked, what came of it, how often it was
+// tried, where more than once, and why.
+func sentence(operation, what string, attempts int, because error) string {
+	var b strings.Builder
+	b.Grow(128) // as long as most of them are
 	b.WriteString("trulioo: ")
 	if operation != "" {
 		b.WriteString(operation + ": ")
 	}
-}
-
-// attempts ends an error's text with how often it was tried, where more than once.
-func attempts(b *strings.Builder, n int) {
-	if n > 1 {
-		fmt.Fprintf(b, " (%d attempts)", n)
+	b.WriteString(what)
+	if attempts > 1 {
+		fmt.Fprintf(&b, " (%d attempts)", attempts)
 	}
+	if because != nil {
+		b.WriteString(": " + cause(because))
+	}
+	return b.String()
 }
 
 // cause prints what is known to hold nothing of the caller's, and else only
@@ -319,10 +286,7 @@ func cause(err error) string {
 // number reports whether a server's code is short and made of digits, and so
 // safe to print.
 func number(code string) bool {
-	if code == "" || len(code) > 6 {
-		return false
-	}
-	return strings.Trim(code, "0123456789") == ""
+	return code != "" && len(code) <= 6 && strings.Trim(code, "0123456789") == ""
 }
 
 // failure turns what the transport says into the typed errors. Nothing of the
@@ -352,27 +316,20 @@ func failure(operation string, err error) error {
 	return e
 }
 
-// apiError reads what it can of a body whose form is not documented.
+// apiError is what the server said with a status that is no success.
 func apiError(operation string, f *transport.Failure) *APIError {
-	e := &APIError{
+	code, message := f.Said()
+	return &APIError{
 		Operation:  operation,
 		StatusCode: f.StatusCode,
+		Code:       code,
+		Message:    message,
 		RequestID:  transport.RequestID(f.Header),
 		RetryAfter: f.RetryAfter,
 		Attempts:   f.Attempts,
 		body:       f.Body,
 		cause:      f.Err,
 	}
-	var said map[string]any
-	if tidy.Unmarshal(f.Body, &said) != nil {
-		return e
-	}
-	if nested, ok := said["error"].(map[string]any); ok {
-		said = nested
-	}
-	e.Code = firstText(said, "code", "errorCode", "error_code", "error")
-	e.Message = firstText(said, "message", "errorMessage", "error_description", "detail", "title")
-	return e
 }
 
 // authFailure passes on the errors of the token path, which have their own
@@ -397,19 +354,4 @@ func decodeFailure(operation string, err error, attempts int) error {
 
 func transportError(operation string, err error, attempts int) *TransportError {
 	return &TransportError{Operation: operation, Reason: transport.Reason(err), Attempts: attempts, causes: transport.Causes(err)}
-}
-
-// firstText is the first of the names that has a text or a number.
-func firstText(said map[string]any, names ...string) string {
-	for _, name := range names {
-		switch v := said[name].(type) {
-		case string:
-			if v = strings.TrimSpace(v); v != "" {
-				return v
-			}
-		case float64:
-			return strconv.FormatFloat(v, 'f', -1, 64)
-		}
-	}
-	return ""
 }

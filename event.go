@@ -2,15 +2,13 @@ package trulioo
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 
+	"github.com/trulioo-go/trulioo/internal/openset"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/tape"
 	"github.com/trulioo-go/trulioo/internal/tidy"
@@ -64,13 +62,13 @@ const (
 	ServiceReject        ServiceType = "REJECT"
 )
 
-var eventTypes = newOpenSet(EventFlowStart, EventStepInit, EventStepSubmit, EventServiceInit,
+var eventTypes = openset.Of(EventFlowStart, EventStepInit, EventStepSubmit, EventServiceInit,
 	EventIntermediateEventReceived, EventServiceSubmit, EventInstantServiceSubmit,
 	EventServiceTimeout, EventFlowEnd, EventAbandoned, EventManuallyAccepted,
 	EventManuallyRejected, EventManuallyPendingReview, EventManuallyAbandoned,
 	EventNoteAdded, EventTaskAdded, EventTaskDone, EventTaskUndone)
 
-var serviceTypes = newOpenSet(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKYBVerify,
+var serviceTypes = openset.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKYBVerify,
 	ServiceKYBInsights, ServiceKYBComplete, ServiceKYBSubmitter, ServiceUtilityID,
 	ServicePersonWL, ServiceBusinessWL, ServiceElectronicID, ServiceSharedSigning,
 	ServiceTwilio, ServiceAccept, ServiceReject)
@@ -136,7 +134,7 @@ func readEvent(body []byte) (*tape.Doc, error) {
 
 // newEvent keeps raw, which has the document's bytes.
 func newEvent(doc *tape.Doc, raw []byte) *Event {
-	e := &Event{Raw: raw, key: eventKey(doc)}
+	e := &Event{Raw: raw, key: doc.Root().Digest("retry", "token")}
 	for name, v := range doc.Root().Members() {
 		switch string(name) {
 		case "id":
@@ -150,7 +148,7 @@ func newEvent(doc *tape.Doc, raw []byte) *Event {
 		case "userId":
 			e.UserID = v.Text()
 		case "serviceType":
-			e.ServiceType = serviceTypes.read(v)
+			e.ServiceType = serviceTypes.Value(v.Bytes())
 		case "test":
 			e.Test = v.Kind() == tape.True || strings.EqualFold(v.Text(), "true")
 		case "retry":
@@ -169,21 +167,13 @@ func (e *Event) readInner(event tape.Value) {
 	for name, v := range event.Members() {
 		switch string(name) {
 		case "type":
-			e.Type = eventTypes.read(v)
+			e.Type = eventTypes.Value(v.Bytes())
 		case "ts":
 			_ = e.Time.UnmarshalJSON(v.Raw()) // never fails
 		case "user":
 			e.User = v.Text()
 		}
 	}
-}
-
-// read is canonical, and free for a value in the constant's own spelling.
-func (set openSet[T]) read(v tape.Value) T {
-	if known, ok := set[string(v.Bytes())]; ok {
-		return known
-	}
-	return set.canonical(v.Text())
 }
 
 // readServiceData decodes all but the vendor's record, which is most of it and
@@ -226,20 +216,6 @@ func (e *Event) Key() string {
 	}
 	return decoded.key
 }
-
-func eventKey(doc *tape.Doc) string {
-	buf := canonicalBuffers.Get().(*[]byte)
-	*buf = doc.Root().AppendCanonical((*buf)[:0], "retry", "token")
-	sum := sha256.Sum256(*buf)
-	if cap(*buf) <= 64<<10 {
-		canonicalBuffers.Put(buf)
-	}
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum[:])
-	return string(text[:])
-}
-
-var canonicalBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Field gives the JSON at a path below the callback's top, names matched
 // exactly and elements of arrays by their index: Field("formData", "0", "value").

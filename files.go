@@ -10,11 +10,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/trulioo-go/trulioo/internal/filename"
 	"github.com/trulioo-go/trulioo/internal/redact"
+	"github.com/trulioo-go/trulioo/internal/resume"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
@@ -109,66 +109,32 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 	if w == nil {
 		return 0, &ArgumentError{Argument: "w", Reason: "must not be nil"}
 	}
-	t := transfer{size: -1}
+	var t resume.Transfer
 	for attempt := 1; ; attempt++ {
-		resp, err := s.open(ctx, key, t.request()) //nolint:bodyclose // copy closes it
+		resp, err := s.open(ctx, key, t.Header()) //nolint:bodyclose // copyFile closes it
 		if err != nil {
-			return t.written, err
+			return t.Written, err
 		}
-		broken, err := t.copy(w, resp)
-		if !broken || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.resumable() {
-			return t.written, err
+		broken, err := copyFile(w, resp, &t)
+		if !broken || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.Resumable() {
+			return t.Written, err
 		}
 	}
 }
 
-// transfer is how far a file has come.
-type transfer struct {
-	written int64
-	size    int64 // of the whole file; -1 if not known
-	etag    string
-}
-
-// resumable reports whether the rest can be asked for, or everything again.
-func (t *transfer) resumable() bool {
-	return t.written == 0 || t.size > t.written && strings.HasPrefix(t.etag, `"`)
-}
-
-func (t *transfer) request() http.Header {
-	if t.written == 0 {
-		return nil
-	}
-	return http.Header{
-		"Range":    {"bytes=" + strconv.FormatInt(t.written, 10) + "-"},
-		"If-Range": {t.etag},
-	}
-}
-
-// copy writes what resp brings, if it follows what was written. broken says
+// copyFile writes what resp brings, if it follows what was written. broken says
 // that the reading failed rather than the writing.
-func (t *transfer) copy(w io.Writer, resp *http.Response) (broken bool, err error) {
+func copyFile(w io.Writer, resp *http.Response, t *resume.Transfer) (broken bool, err error) {
 	body := &fileBody{ReadCloser: resp.Body, left: resp.ContentLength}
 	defer func() { _ = body.Close() }()
-	switch {
-	case t.written == 0 && resp.StatusCode == http.StatusOK:
-		t.size, t.etag = resp.ContentLength, resp.Header.Get("ETag")
-	case t.written == 0 || !t.follows(resp):
+	if !t.Fits(resp) {
 		return false, &DecodeError{Operation: routes.file.operation, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
 	}
 	// Without its ReadFrom, w cannot hide an error of the reading or choose a
 	// smaller buffer.
 	n, err := io.CopyBuffer(struct{ io.Writer }{w}, body, make([]byte, saveBuffer))
-	t.written += n
+	t.Written += n
 	return err != nil && err == body.err, err //nolint:errorlint // w may well return one of the same kind
-}
-
-// follows reports whether a 206 is exactly the rest of the same file.
-func (t *transfer) follows(resp *http.Response) bool {
-	rest := fmt.Sprintf("bytes %d-%d/%d", t.written, t.size-1, t.size)
-	return resp.StatusCode == http.StatusPartialContent &&
-		resp.Header.Get("Content-Range") == rest &&
-		resp.Header.Get("ETag") == t.etag &&
-		resp.ContentLength == t.size-t.written
 }
 
 // fileBody makes the errors of reading a file typed, and a short file an error.

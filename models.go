@@ -3,8 +3,8 @@ package trulioo
 import (
 	"encoding/json"
 	"errors"
-	"io"
 
+	"github.com/trulioo-go/trulioo/internal/openset"
 	"github.com/trulioo-go/trulioo/internal/tidy"
 )
 
@@ -162,25 +162,6 @@ type TransactionInfo struct {
 	UserName string `json:"userName"`
 }
 
-// WatchlistResult is the summary of a search of one list.
-type WatchlistResult struct {
-	// WatchlistStatus is the list's outcome in the vendor's words, such as "No Hit".
-	WatchlistStatus string `json:"watchlistStatus"`
-	// WatchlistHitDetails holds the numbers of hits.
-	WatchlistHitDetails WatchlistCounts `json:"watchlistHitDetails"`
-}
-
-// WatchlistCounts are numbers of hits. They are counts and not the hits, which
-// Profile.WatchlistHits has.
-type WatchlistCounts struct {
-	// Watchlist is the number of hits on sanction and other watchlists.
-	Watchlist int64 `json:"wlHitsNumber"`
-	// AdverseMedia is the number of hits in the news.
-	AdverseMedia int64 `json:"amHitsNumber"`
-	// PEP is the number of hits on lists of politically exposed persons.
-	PEP int64 `json:"pepHitsNumber"`
-}
-
 // Note is what somebody of the account wrote down about an end client.
 type Note struct {
 	// ID is the note's id.
@@ -210,6 +191,104 @@ type Task struct {
 	// Updated is when it last changed.
 	Updated Time `json:"updated"`
 }
+
+// The types from here on are open sets: the constants are the values seen so
+// far, and any other value passes through as it is. Decoding brings the known
+// ones to the constant's spelling whatever their case; Raw keeps the bytes.
+
+// Status is how far an end client got.
+type Status string
+
+// The known statuses.
+const (
+	StatusAccepted      Status = "ACCEPTED"
+	StatusRejected      Status = "REJECTED"
+	StatusPending       Status = "PENDING"
+	StatusPendingReview Status = "PENDING_REVIEW"
+	StatusAbandoned     Status = "ABANDONED"
+	StatusCompleted     Status = "COMPLETED"
+	StatusFailed        Status = "FAILED"
+)
+
+// ServiceStatus is how far a check got.
+type ServiceStatus string
+
+// ServiceStatusCompleted is the known service status: the check has a result.
+const ServiceStatusCompleted ServiceStatus = "COMPLETED"
+
+// ProfileType is a kind of profile.
+type ProfileType string
+
+// ProfileTypeNormal is the known kind of profile.
+const ProfileTypeNormal ProfileType = "NORMAL"
+
+// Role says what the answer in a field means.
+type Role string
+
+// The known roles.
+const (
+	RoleFirstName                   Role = "first_name"
+	RoleLastName                    Role = "last_name"
+	RoleFullName                    Role = "full_name"
+	RoleDateOfBirth                 Role = "dob"
+	RoleAddressCountry              Role = "address_country"
+	RoleExternalCustomerID          Role = "external_customer_id"
+	RoleAddress1                    Role = "address_1"
+	RoleCity                        Role = "city"
+	RolePostalCode                  Role = "postal_code"
+	RoleEmail                       Role = "email"
+	RolePhone                       Role = "phone"
+	RoleNationalID                  Role = "national_id_nr"
+	RoleCompanyName                 Role = "company_name"
+	RoleCompanyNumber               Role = "company_nr"
+	RoleCompanyEmail                Role = "company_email"
+	RoleCompanyVAT                  Role = "company_vat"
+	RoleCompanyCountryIncorporation Role = "company_country_incorporation"
+	RoleCompanyState                Role = "company_state"
+	RoleCompanyCity                 Role = "company_city"
+	RoleCompanyZIP                  Role = "company_zip"
+	RoleCompanyFullAddress          Role = "company_address_full"
+)
+
+// NodeType is the kind of check that a step of a workflow runs.
+type NodeType string
+
+// The known node types.
+const (
+	NodeTypePersonWatchlist   NodeType = "trulioo_person_wl"
+	NodeTypeBusinessWatchlist NodeType = "trulioo_business_wl"
+	NodeTypeKYBInsights       NodeType = "trulioo_kyb_insights"
+	NodeTypeDocumentCheck     NodeType = "trulioo_doc_v"
+)
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (s *Status) UnmarshalJSON(data []byte) error { return statuses.Decode(data, s) }
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (s *ServiceStatus) UnmarshalJSON(data []byte) error { return serviceStatuses.Decode(data, s) }
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (t *ProfileType) UnmarshalJSON(data []byte) error { return profileTypes.Decode(data, t) }
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (r *Role) UnmarshalJSON(data []byte) error { return roles.Decode(data, r) }
+
+// UnmarshalJSON takes any value; a known one gets the constant's spelling.
+func (t *NodeType) UnmarshalJSON(data []byte) error { return nodeTypes.Decode(data, t) }
+
+var (
+	statuses = openset.Of(StatusAccepted, StatusRejected, StatusPending, StatusPendingReview,
+		StatusAbandoned, StatusCompleted, StatusFailed)
+	serviceStatuses = openset.Of(ServiceStatusCompleted)
+	profileTypes    = openset.Of(ProfileTypeNormal)
+	roles           = openset.Of(RoleFirstName, RoleLastName, RoleFullName, RoleDateOfBirth,
+		RoleAddressCountry, RoleExternalCustomerID, RoleAddress1, RoleCity, RolePostalCode,
+		RoleEmail, RolePhone, RoleNationalID, RoleCompanyName, RoleCompanyNumber, RoleCompanyEmail,
+		RoleCompanyVAT, RoleCompanyCountryIncorporation, RoleCompanyState, RoleCompanyCity,
+		RoleCompanyZIP, RoleCompanyFullAddress)
+	nodeTypes = openset.Of(NodeTypePersonWatchlist, NodeTypeBusinessWatchlist,
+		NodeTypeKYBInsights, NodeTypeDocumentCheck)
+)
 
 // The same fields without the methods, so that decoding scans a document once
 // and does not come back to UnmarshalJSON.
@@ -246,39 +325,35 @@ func (p Profile) MarshalJSON() ([]byte, error) { return encode(p.Raw, plainProfi
 // decode fills w from raw and keeps raw, which the caller hands over.
 func (w *Workflow) decode(raw []byte) error {
 	*w = Workflow{}
-	raw = tidy.TrimBOM(raw)
-	if err := decodeJSON(raw, (*plainWorkflow)(w)); err != nil {
-		return err
-	}
-	w.Raw = raw
-	return nil
+	return decodeFields(raw, (*plainWorkflow)(w), &w.Raw)
 }
 
 // decode fills c from raw and keeps raw, which the caller hands over.
 func (c *EndClient) decode(raw []byte) error {
 	*c = EndClient{}
-	raw = tidy.TrimBOM(raw)
-	if err := decodeJSON(raw, (*plainEndClient)(c)); err != nil {
-		return err
-	}
-	c.Raw = raw
-	return nil
+	return decodeFields(raw, (*plainEndClient)(c), &c.Raw)
 }
 
 // decode fills p from raw and keeps raw, which the caller hands over.
 func (p *Profile) decode(raw []byte) error {
 	*p = Profile{}
-	raw = tidy.TrimBOM(raw)
-	if err := decodeJSON(raw, (*plainProfile)(p)); err != nil {
-		return err
-	}
-	p.Raw = raw
+	err := decodeFields(raw, (*plainProfile)(p), &p.Raw)
 	for id, flow := range p.FlowData {
 		for i := range flow.ServiceData {
 			flow.ServiceData[i].FlowID = id
 		}
 	}
-	return nil
+	return err
+}
+
+// decodeFields decodes into a model's fields, and keeps raw without a byte order mark.
+func decodeFields(raw []byte, fields any, kept *json.RawMessage) error {
+	raw = tidy.TrimBOM(raw)
+	err := decodeJSON(raw, fields)
+	if err == nil {
+		*kept = raw
+	}
+	return err
 }
 
 func decodeCopy(data []byte, decode func([]byte) error) error {
@@ -297,18 +372,12 @@ func encode(raw json.RawMessage, fields any) ([]byte, error) {
 
 // decodeJSON decodes one whole JSON value into v, tolerant of untidy leaves,
 // and turns what is wrong into a *DecodeError without an operation.
-func decodeJSON(data []byte, v any) error {
-	err := tidy.Unmarshal(data, v)
-	if err == nil {
-		return nil
+func decodeJSON(data []byte, v any) error { return decodeError(tidy.Unmarshal(data, v)) }
+
+// decodeError turns what package tidy says into a *DecodeError without an operation.
+func decodeError(err error) error {
+	if wrong, ok := errors.AsType[*tidy.Error](err); ok {
+		return &DecodeError{Path: wrong.Path, Reason: wrong.Reason, cause: wrong.Err}
 	}
-	wrong, ok := errors.AsType[*tidy.Error](err)
-	if !ok {
-		return &DecodeError{Reason: "not understood"}
-	}
-	decodeErr := &DecodeError{Path: wrong.Path, Reason: wrong.Reason}
-	if wrong.Truncated {
-		decodeErr.cause = io.ErrUnexpectedEOF
-	}
-	return decodeErr
+	return err
 }

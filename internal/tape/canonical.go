@@ -3,10 +3,29 @@ package tape
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// canonicalBuffers hold a value's canonical form while it is digested.
+var canonicalBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Digest is the hex SHA-256 of the value's canonical form; see AppendCanonical.
+func (v Value) Digest(omit ...string) string {
+	buf := canonicalBuffers.Get().(*[]byte)
+	*buf = v.AppendCanonical((*buf)[:0], omit...)
+	sum := sha256.Sum256(*buf)
+	if cap(*buf) <= 64<<10 {
+		canonicalBuffers.Put(buf)
+	}
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
+}
 
 // AppendCanonical appends the value's canonical form: no space, members in the
 // byte order of their decoded names (those of one name in the order of the

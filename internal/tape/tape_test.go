@@ -2,6 +2,8 @@ package tape
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,6 +49,17 @@ func TestAppendCanonicalOmitsAtTheTopOnly(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Free()
 	assert.Equal(t, `{"Token":2,"a":{"retry":1}}`, string(d.Root().AppendCanonical(nil, "retry", "token"))) //nolint:testifylint // the very bytes
+}
+
+func TestDigestIsThatOfTheCanonicalForm(t *testing.T) {
+	t.Parallel()
+	d, err := Read([]byte(`{ "retry":1, "b":2, "a":1.0 }`))
+	require.NoError(t, err)
+	defer d.Free()
+	sum := sha256.Sum256([]byte(`{"a":1.0,"b":2}`))
+	for range 2 {
+		assert.Equal(t, hex.EncodeToString(sum[:]), d.Root().Digest("retry", "token"))
+	}
 }
 
 func TestAppendWithout(t *testing.T) {

@@ -22,9 +22,9 @@ const (
 // Error says where and why a document could not be decoded. It never holds a
 // value or a name that is not one of the Go type's own.
 type Error struct {
-	Path      string // such as "data[3].created"; names that are not the type's are *
-	Truncated bool   // the document ends inside a value, so that asking again may help
-	Reason    string // a constant text
+	Path   string // such as "data[3].created"; names that are not the type's are *
+	Reason string // a constant text
+	Err    error  // io.ErrUnexpectedEOF where the document ends inside a value, so that asking again may help
 }
 
 // Error names the reason and the place.
@@ -34,6 +34,9 @@ func (e *Error) Error() string {
 	}
 	return e.Reason + " at " + e.Path
 }
+
+// Unwrap gives io.ErrUnexpectedEOF for a cut-off document, else nil.
+func (e *Error) Unwrap() error { return e.Err }
 
 // TrimBOM cuts off a UTF-8 byte order mark, which is not part of the JSON.
 func TrimBOM(data []byte) []byte {
@@ -93,7 +96,7 @@ func check(data []byte, t reflect.Type) error {
 	case err == nil: // one whole value, and then something else
 		return &Error{Reason: reasonInvalid}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Path: place(data, t), Truncated: true, Reason: reasonCutOff}
+		return &Error{Path: place(data, t), Reason: reasonCutOff, Err: io.ErrUnexpectedEOF}
 	}
 	return &Error{Path: place(data, t), Reason: reasonInvalid}
 }

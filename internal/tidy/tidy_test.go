@@ -3,6 +3,7 @@ package tidy
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -162,22 +163,22 @@ func TestUnmarshalErrors(t *testing.T) {
 		in   string
 		want Error
 	}{
-		"empty":                {``, Error{Truncated: true, Reason: reasonCutOff}},
-		"white space":          {" \n", Error{Truncated: true, Reason: reasonCutOff}},
+		"empty":                {``, Error{Reason: reasonCutOff, Err: io.ErrUnexpectedEOF}},
+		"white space":          {" \n", Error{Reason: reasonCutOff, Err: io.ErrUnexpectedEOF}},
 		"null":                 {` null `, Error{Reason: reasonNull}},
 		"scalar":               {`5`, Error{Reason: reasonKind}},
 		"array":                {`[]`, Error{Reason: reasonKind}},
 		"trailing bytes":       {`{"id":"a"} x`, Error{Reason: reasonInvalid}},
 		"two values":           {`{"id":"a"}{}`, Error{Reason: reasonInvalid}},
 		"page of HTML":         {`<html>`, Error{Reason: reasonInvalid}},
-		"cut in a value":       {`{"byId":{"secret":{"name":"Zo`, Error{"byId.*.name", true, reasonCutOff}},
-		"cut in an array":      {`{"rows":[{},{},{"name":"x`, Error{"rows[2].name", true, reasonCutOff}},
-		"cut after a name":     {`{"rows":[{"n":`, Error{"rows[0].n", true, reasonCutOff}},
-		"cut in a literal":     {`{"rows":[{"n":tr`, Error{"rows[0].n", true, reasonCutOff}},
-		"wrong in a value":     {`{"id":"a","count":+}`, Error{"count", false, reasonInvalid}},
-		"wrong after a value":  {`{"rows":[{"n":1},}]}`, Error{"rows[1]", false, reasonInvalid}},
-		"name is not ours":     {`{"zoe@example.com":{"id":tru}}`, Error{"*.*", false, reasonInvalid}},
-		"below an unknown one": {`{"any":{"id":tru}}`, Error{"any.*", false, reasonInvalid}},
+		"cut in a value":       {`{"byId":{"secret":{"name":"Zo`, Error{"byId.*.name", reasonCutOff, io.ErrUnexpectedEOF}},
+		"cut in an array":      {`{"rows":[{},{},{"name":"x`, Error{"rows[2].name", reasonCutOff, io.ErrUnexpectedEOF}},
+		"cut after a name":     {`{"rows":[{"n":`, Error{"rows[0].n", reasonCutOff, io.ErrUnexpectedEOF}},
+		"cut in a literal":     {`{"rows":[{"n":tr`, Error{"rows[0].n", reasonCutOff, io.ErrUnexpectedEOF}},
+		"wrong in a value":     {`{"id":"a","count":+}`, Error{"count", reasonInvalid, nil}},
+		"wrong after a value":  {`{"rows":[{"n":1},}]}`, Error{"rows[1]", reasonInvalid, nil}},
+		"name is not ours":     {`{"zoe@example.com":{"id":tru}}`, Error{"*.*", reasonInvalid, nil}},
+		"below an unknown one": {`{"any":{"id":tru}}`, Error{"any.*", reasonInvalid, nil}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,8 +201,9 @@ func TestUnmarshalNoticesEveryCut(t *testing.T) {
 	whole := `{"id":"a\u00e9","count":-1.5e3,"done":true,"rows":[{"name":"ü"},null],"byId":{"k":{"n":1}}}`
 	for i := range whole {
 		var wrong *Error
-		require.ErrorAs(t, Unmarshal([]byte(whole[:i]), new(document)), &wrong, "cut at %d", i)
-		assert.True(t, wrong.Truncated, "cut at %d", i)
+		err := Unmarshal([]byte(whole[:i]), new(document))
+		require.ErrorAs(t, err, &wrong, "cut at %d", i)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut at %d", i)
 	}
 }
 

@@ -1,0 +1,53 @@
+// Package resume goes on with a file whose transfer broke off, where the server
+// proves that the rest belongs to what was written.
+package resume
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Transfer is how far a file has come. Its zero value is before the first byte.
+type Transfer struct {
+	Written int64 // bytes
+
+	size int64 // of the whole file; -1 if not known
+	etag string
+}
+
+// Resumable reports whether the rest can be asked for, or everything again.
+func (t *Transfer) Resumable() bool {
+	return t.Written == 0 || t.size > t.Written && strings.HasPrefix(t.etag, `"`)
+}
+
+// Header asks for the rest; it is nil where that is everything.
+func (t *Transfer) Header() http.Header {
+	if t.Written == 0 {
+		return nil
+	}
+	return http.Header{
+		"Range":    {"bytes=" + strconv.FormatInt(t.Written, 10) + "-"},
+		"If-Range": {t.etag},
+	}
+}
+
+// Fits reports whether an answer's body comes next: the whole file at first, and
+// then exactly the rest of the same file.
+func (t *Transfer) Fits(resp *http.Response) bool {
+	if t.Written > 0 {
+		return t.follows(resp)
+	}
+	t.size, t.etag = resp.ContentLength, resp.Header.Get("ETag")
+	return resp.StatusCode == http.StatusOK
+}
+
+// follows reports whether a 206 is exactly the rest of the same file.
+func (t *Transfer) follows(resp *http.Response) bool {
+	rest := fmt.Sprintf("bytes %d-%d/%d", t.Written, t.size-1, t.size)
+	return resp.StatusCode == http.StatusPartialContent &&
+		resp.Header.Get("Content-Range") == rest &&
+		resp.Header.Get("ETag") == t.etag &&
+		resp.ContentLength == t.size-t.Written
+}

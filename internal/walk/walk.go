@@ -1,0 +1,54 @@
+// Package walk goes through the pages of a list. It fetches ahead, and it judges
+// by counts and ids alone where the list ends, since a server's word for it
+// cannot be relied on.
+package walk
+
+import "context"
+
+// Fetch fetches a page by its number.
+type Fetch[P any] func(ctx context.Context, number int) (P, error)
+
+// Each gives the pages from start on to use, until that has had enough or more
+// says that no page comes after this one. The next page is fetched while use
+// works on this one; leaving cancels that and waits for it. The error is that of
+// fetch or of more.
+func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page P) (bool, error), use func(page P) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	next := ahead(ctx, start, fetch)
+	defer func() {
+		cancel()
+		<-next // closed, or closed as soon as the fetch has ended
+	}()
+	for number := start + 1; ; number++ {
+		got := <-next
+		if got.err != nil {
+			return got.err
+		}
+		goesOn, err := more(got.page)
+		if err != nil {
+			return err
+		}
+		if goesOn {
+			next = ahead(ctx, number, fetch)
+		}
+		if !use(got.page) || !goesOn {
+			return nil
+		}
+	}
+}
+
+type fetched[P any] struct {
+	page P
+	err  error
+}
+
+// ahead fetches a page beside the caller's work.
+func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) <-chan fetched[P] {
+	c := make(chan fetched[P], 1)
+	go func() {
+		defer close(c)
+		page, err := fetch(ctx, number)
+		c <- fetched[P]{page, err}
+	}()
+	return c
+}
