@@ -238,6 +238,7 @@ func TestStoreFetchOutlivesItsCaller(t *testing.T) {
 		_, err := s.Token(ctx, "key", "", from.fetch)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(begun))
+		synctest.Wait()
 		require.NoError(t, from.ctx.Err())
 		assert.Equal(t, "trace", from.ctx.Value(name{}), "its values are those of the caller")
 		deadline, ok := from.ctx.Deadline()
