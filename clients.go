@@ -276,6 +276,19 @@ func (o *ExportOptions) reading(c *config) (census.Config, census.Place, error) 
 	return r, place, nil
 }
 
+// list is ClientsService.List for a span, with more patience.
+func (x *export) list(ctx context.Context, s census.Span, number int) (*census.Page, error) {
+	for try := 0; ; try++ {
+		page, err := x.client.Clients.List(ctx, x.Filter.page(s, number))
+		if err == nil {
+			return censusPage(page), nil
+		}
+		if !x.client.again(ctx, err, try, brokenLists) {
+			return nil, err
+		}
+	}
+}
+
 // censusPage is the page as package census takes it.
 func censusPage(p *Page[EndClient]) *census.Page {
 	rows := make([]census.Row, len(p.Data))

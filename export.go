@@ -188,6 +188,8 @@ type export struct {
 	count   ExportProgress
 	skipped atomic.Int64
 	fatal   chan error // the first error of a worker that ends it all
+
+	hireMore func() // a few workers beyond the places, the first time that it is called
 }
 
 // entry is a client on its way from the list to the loop.
@@ -234,12 +236,14 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 		defer x.line.Close()
 		listed <- x.lister.Run(ctx)
 	})
-	if !x.SummariesOnly {
-		// A worker gives its place on before it decodes a large profile, so there are
-		// a few more workers than places.
-		for range x.Concurrency + runtime.GOMAXPROCS(0) {
+	hire := func(n int) {
+		for range n {
 			hands.Go(func() { x.work(ctx, cancel) })
 		}
+	}
+	x.hireMore = sync.OnceFunc(func() { hire(runtime.GOMAXPROCS(0)) })
+	if !x.SummariesOnly {
+		hire(x.Concurrency)
 	}
 	for e := range x.line.All(ctx) {
 		x.report(e)
@@ -301,19 +305,6 @@ func (x *export) report(e *entry) {
 	x.OnProgress(p)
 }
 
-// list is ClientsService.List for a span, with more patience.
-func (x *export) list(ctx context.Context, s census.Span, number int) (*census.Page, error) {
-	for try := 0; ; try++ {
-		page, err := x.client.Clients.List(ctx, x.Filter.page(s, number))
-		if err == nil {
-			return censusPage(page), nil
-		}
-		if !x.client.again(ctx, err, try, brokenLists) {
-			return nil, err
-		}
-	}
-}
-
 // deliver takes a client of the list. It waits while the loop is too far behind.
 func (x *export) deliver(ctx context.Context, row census.Row, at census.Mark, before bool) error {
 	if before || x.Skip != nil && x.Skip(row.ID) {
@@ -352,20 +343,25 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 }
 
 // get is ClientsService.Get, held to the pace. The place of a large profile is given
-// on as soon as its body is there, since decoding it takes a while; that of a small
-// one with it, when its connection is sure to be free again.
+// on as soon as its body is there, since decoding it takes a while, and to more
+// workers than there are places; that of a small one with it, when its
+// connection is sure to be free again.
 func (x *export) get(ctx context.Context, id string) (*Profile, error) {
 	for try := 0; ; try++ {
 		if err := x.gate.Acquire(ctx); err != nil {
 			return nil, err
 		}
-		release := sync.OnceFunc(x.gate.Release)
+		held := true
 		profile, err := x.client.Clients.profile(ctx, id, x.FullServiceDetails, func(size int) {
-			if size > largeBody {
-				release()
+			if held && size > largeBody {
+				held = false
+				x.gate.Release()
+				x.hireMore()
 			}
 		})
-		release()
+		if held {
+			x.gate.Release()
+		}
 		if err == nil {
 			return profile, nil
 		}
