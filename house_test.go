@@ -41,6 +41,26 @@ func TestFilesOfTheRootAreFewAndShort(t *testing.T) {
 	assert.Less(t, lines[len(lines)/2], 180, "the median")
 }
 
+// CONTRIBUTING.md has a map of the house, with every room on it.
+func TestMapIsComplete(t *testing.T) {
+	t.Parallel()
+	_, rest, found := strings.Cut(pages(t)["CONTRIBUTING.md"], "\n## Where things are\n")
+	require.True(t, found)
+	rooms, _, _ := strings.Cut(rest, "\n## ")
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if !strings.HasSuffix(name, "_test.go") {
+			assert.Contains(t, rooms, " "+name)
+		}
+	}
+	packages, err := filepath.Glob(filepath.Join("internal", "*"))
+	require.NoError(t, err)
+	for _, dir := range packages {
+		assert.Contains(t, rooms, "`"+filepath.Base(dir)+"`")
+	}
+}
+
 // The workflows run no action that its owner could change under us.
 func TestActionsArePinnedByDigest(t *testing.T) {
 	t.Parallel()
