@@ -55,6 +55,9 @@ func TestSearch(t *testing.T) {
 		`{"A":1}`:                                 nil,
 		`[[[{"a":1}]]]`:                           {"a 1"},
 		`[[[[{"a":1}]]]]`:                         nil, // deep enough
+		`{"x":{"x":{"x":{"a":1}}}}`:               {"a 1"},
+		`{"x":{"x":{"x":{"x":{"a":1}}}}}`:         nil,
+		`{"a":""}`:                                nil,
 		`5`:                                       nil, `"words"`: nil, `[1`: nil, `{"a":1`: nil, `null`: nil, ``: nil,
 	} {
 		var got []string
