@@ -97,6 +97,16 @@ func TestMemoryDeduperIsBounded(t *testing.T) {
 	})
 }
 
+func TestMemoryDeduperOfOneEvent(t *testing.T) {
+	t.Parallel()
+	d := trulioo.NewMemoryDeduper(1, time.Hour)
+	for _, key := range []string{"a", "b", "a"} {
+		claim, state := reserve(t, d, key)
+		assert.Equal(t, trulioo.DedupNew, state)
+		require.NoError(t, d.Commit(t.Context(), key, claim))
+	}
+}
+
 func TestMemoryDeduperDefaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -21,20 +21,21 @@ func TestNewWebhookHandlerFromEnv(t *testing.T) {
 		opts          []trulioo.WebhookOption
 		refused       []string // what the error names
 		accepts       []string // token,secret that get a 200
+		rejects       string   // one that gets a 401
 	}{
 		"neither":              {refused: []string{tokenVar, secretVar}},
 		"token":                {token: "t1", accepts: []string{"t1,"}},
 		"tokens":               {token: "t1,t2", accepts: []string{"t1,", "t2,"}},
 		"secret":               {secret: "s1-of-fourteen", accepts: []string{",s1-of-fourteen"}},
 		"secrets":              {secret: "s1-of-fourteen,s2-of-fourteen", accepts: []string{",s1-of-fourteen", ",s2-of-fourteen"}},
-		"both":                 {token: "t1", secret: "s1-of-fourteen", accepts: []string{"t1,s1-of-fourteen"}},
+		"both":                 {token: "t1", secret: "s1-of-fourteen", accepts: []string{"t1,s1-of-fourteen"}, rejects: ",s1-of-fourteen"},
 		"space around":         {token: "t1 ", refused: []string{tokenVar}},
 		"newline":              {secret: "s1\n", refused: []string{secretVar}},
 		"space in the list":    {token: "t1, t2", refused: []string{tokenVar}},
 		"only space":           {token: " ", refused: []string{tokenVar}},
 		"empty part":           {secret: "s1,", refused: []string{secretVar}},
 		"option wins":          {token: " bad", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1,"}},
-		"option of the other":  {secret: "s1-of-fourteen", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1,s1-of-fourteen"}},
+		"option of the other":  {secret: "s1-of-fourteen", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1,s1-of-fourteen"}, rejects: "o1,"},
 		"insecure wins":        {token: "t1", opts: []trulioo.WebhookOption{trulioo.WithInsecureNoVerification()}, accepts: []string{","}},
 		"a bad option is seen": {token: "t1", opts: []trulioo.WebhookOption{trulioo.WithSigningSecret("")}, refused: []string{"WithSigningSecret"}},
 	} {
@@ -51,10 +52,16 @@ func TestNewWebhookHandlerFromEnv(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			for _, pair := range tc.accepts {
+			answer := func(pair string) int {
 				token, secret, _ := strings.Cut(pair, ",")
 				body := `{"token":"` + token + `"}`
-				assert.Equal(t, 200, post(t, h, body, setHeader("X-Trulioo-Signature", sign([]byte(body), secret))).Code)
+				return post(t, h, body, setHeader("X-Trulioo-Signature", sign([]byte(body), secret))).Code
+			}
+			for _, pair := range tc.accepts {
+				assert.Equal(t, 200, answer(pair), pair)
+			}
+			if tc.rejects != "" {
+				assert.Equal(t, 401, answer(tc.rejects))
 			}
 			if tc.opts == nil {
 				assert.Equal(t, 401, post(t, h, `{"token":"x"}`).Code)

@@ -122,6 +122,8 @@ func TestWebhookAnswers(t *testing.T) {
 		{"no media type", callback(""), []func(*http.Request){setHeader("Content-Type")}, 415, 0},
 		{"a list of media types", callback(""), []func(*http.Request){setHeader("Content-Type", "application/x, application/y+json")}, 415, 0},
 		{"a byte order mark", "\ufeff" + callback(""), nil, 200, 1},
+		{"as large as may be", callback(strings.Repeat(" ", 1000-len(callback("")))), nil, 200, 1},
+		{"a byte larger", callback(strings.Repeat(" ", 1001-len(callback("")))), nil, 413, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
