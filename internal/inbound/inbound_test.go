@@ -3,6 +3,7 @@ package inbound_test
 import (
 	"bytes"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -38,4 +39,36 @@ func TestBodyTakesNoMemoryForAClaim(t *testing.T) {
 	body, err := inbound.Body(strings.NewReader("{}"), 1<<50)
 	require.NoError(t, err)
 	assert.LessOrEqual(t, cap(body), 64<<10+1)
+}
+
+func TestIsJSON(t *testing.T) {
+	t.Parallel()
+	for contentType, want := range map[string]bool{
+		"application/json":                    true,
+		" Application/JSON ; charset=utf-8":   true,
+		"application/vnd.trulioo+json":        true,
+		"APPLICATION/CloudEvents+JSON; v=1":   true,
+		"":                                    false,
+		"json":                                false,
+		"text/json":                           false,
+		"text/x+json":                         false,
+		"application/xml":                     false,
+		"application/jsonp":                   false,
+		"application/x-www-form-urlencoded":   false,
+		"application/json, application/json":  false,
+		"text/plain; x=application/json":      false,
+		"application/a b+json":                false,
+		"multipart/form-data; boundary=+json": false,
+	} {
+		assert.Equal(t, want, inbound.IsJSON(contentType), contentType)
+	}
+}
+
+func TestValuesInAnyCase(t *testing.T) {
+	t.Parallel()
+	header := http.Header{"x-trulioo-signature": {"a"}, "X-Other": {"b"}}
+	assert.Equal(t, []string{"a"}, inbound.Values(header, "X-Trulioo-Signature"))
+	header.Set("X-Trulioo-Signature", "c")
+	assert.ElementsMatch(t, []string{"a", "c"}, inbound.Values(header, "X-Trulioo-Signature"))
+	assert.Nil(t, inbound.Values(header, "X-Missing"))
 }
