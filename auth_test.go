@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,6 +88,7 @@ func TestTrap_token_errors_are_shared(t *testing.T) {
 			assert.Equal(t, 4, auth.Attempts)
 			require.ErrorIs(t, err, trulioo.ErrServer)
 			require.NotErrorIs(t, err, trulioo.ErrUnauthorized)
+			require.ErrorContains(t, err, "the token endpoint failed, status 500")
 		}
 		assert.Equal(t, 4, srv.Count(truliootest.FetchToken), "one fetch with its retries")
 		assert.Zero(t, srv.Count(truliootest.ListWorkflows))
@@ -374,6 +377,23 @@ func TestWithTokenSource(t *testing.T) {
 		var retrieve *oauth2.RetrieveError
 		require.NotErrorAs(t, err, &retrieve)
 		assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK")
+	})
+
+	t.Run("the causes of its error are kept where they are known", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		for _, tt := range []struct {
+			err    error
+			cause  bool
+			prints string
+		}{
+			{&url.Error{Op: "Post", URL: "https://MARK", Err: syscall.ECONNREFUSED}, true, "trulioo: fetch token: the token source failed: connection refused"},
+			{errors.New("MARK"), false, "trulioo: fetch token: the token source failed"},
+		} {
+			_, err := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) { return nil, tt.err })).Workflows.List(t.Context(), nil)
+			assert.Equal(t, tt.cause, errors.Is(err, syscall.ECONNREFUSED))
+			require.EqualError(t, err, tt.prints)
+		}
 	})
 
 	t.Run("an unusable token is an error", func(t *testing.T) {

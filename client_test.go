@@ -60,7 +60,12 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 		{"nil store", "WithTokenStore", []trulioo.Option{credentials, trulioo.WithTokenStore(nil)}},
 		{"nil logger", "WithLogger", []trulioo.Option{credentials, trulioo.WithLogger(nil)}},
 		{"nil observer", "WithObserver", []trulioo.Option{credentials, trulioo.WithObserver(nil)}},
-		{"negative retry", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{MaxWait: -1})}},
+		{"negative attempts", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: -1})}},
+		{"negative first wait", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{MinWait: -1})}},
+		{"negative wait", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{MaxWait: -1})}},
+		{"negative Retry-After", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{MaxRetryAfter: -1})}},
+		{"negative attempt", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{AttemptTimeout: -1})}},
+		{"negative silence", "WithRetry", []trulioo.Option{credentials, trulioo.WithRetry(trulioo.RetryPolicy{IdleTimeout: -1})}},
 		{"zero rate", "WithRateLimit", []trulioo.Option{credentials, trulioo.WithRateLimit(0, 1)}},
 		{"NaN rate", "WithRateLimit", []trulioo.Option{credentials, trulioo.WithRateLimit(math.NaN(), 1)}},
 		{"infinite rate", "WithRateLimit", []trulioo.Option{credentials, trulioo.WithRateLimit(math.Inf(1), 1)}},
@@ -82,6 +87,15 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 	}
 }
 
+// Whoever gives nothing learns what to give, and whoever gives "" that it is empty.
+func TestNewClient_tells_missing_from_empty(t *testing.T) {
+	t.Parallel()
+	_, err := trulioo.NewClient()
+	require.ErrorContains(t, err, "WithCredentials: needed, or WithTokenSource")
+	_, err = trulioo.NewClient(trulioo.WithCredentials("", ""))
+	require.ErrorContains(t, err, "WithCredentials: the client id must not be empty")
+}
+
 func TestNewClient_accepts(t *testing.T) {
 	t.Parallel()
 	credentials := trulioo.WithCredentials("id", "secret")
@@ -93,6 +107,8 @@ func TestNewClient_accepts(t *testing.T) {
 		"the other base":    trulioo.WithBaseURL(trulioo.AlternativeBaseURL),
 		"no scope":          trulioo.WithScope(""),
 		"empty http client": trulioo.WithHTTPClient(&http.Client{}),
+		"one byte":          trulioo.WithMaxResponseBytes(1),
+		"printable ASCII":   trulioo.WithUserAgent(" a~"),
 	} {
 		_, err := trulioo.NewClient(opt, credentials)
 		require.NoError(t, err, name)
@@ -196,7 +212,11 @@ func TestClient_With(t *testing.T) {
 		require.NoError(t, err)
 		_, err = sourced.Workflows.List(t.Context(), nil)
 		require.NoError(t, err)
-		assert.Zero(t, srv.Count(truliootest.FetchToken))
+		child, err := sourced.With(trulioo.WithEnvironment(trulioo.Test))
+		require.NoError(t, err)
+		_, err = child.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Zero(t, srv.Count(truliootest.FetchToken), "the source is inherited, as all else is")
 		back, err := sourced.With(trulioo.WithCredentials(srv.ClientID, srv.ClientSecret))
 		require.NoError(t, err)
 		_, err = back.Workflows.List(t.Context(), nil)
