@@ -270,6 +270,14 @@ func TestExportResumesUnderChurnAtLeastOnce(t *testing.T) {
 	}
 }
 
+func TestSlicesOfOneClientEach(t *testing.T) {
+	t.Parallel()
+	srv := exportServer(t, truliootest.AccountSpec{Clients: 5, Spacing: time.Hour})
+	cut, err := srv.Client().Clients.Slices(t.Context(), trulioo.ClientFilter{}, 1)
+	require.NoError(t, err)
+	assert.Len(t, cut, 5+1, "one more for what comes meanwhile")
+}
+
 func TestSlicesAreTheAccount(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(12) {
@@ -367,6 +375,57 @@ func TestExportEndsWithATerminalError(t *testing.T) {
 				}
 				require.ErrorIs(t, ended, c.is)
 				assert.LessOrEqual(t, srv.Count(truliootest.GetClient), 190+16)
+			})
+		})
+	}
+}
+
+// An export is more patient than a call, and not for ever. The counts are of
+// requests: those of a call, which the retry policy says, times the calls.
+func TestExportIsPatient(t *testing.T) {
+	t.Parallel()
+	const list, profile = truliootest.ListClients, truliootest.GetClient
+	cut, broken, full := truliootest.Truncate(5), truliootest.ResetAfter(5), truliootest.Answer(503, "")
+	for name, c := range map[string]struct {
+		operation truliootest.Operation
+		effect    truliootest.Effect
+		attempts  int
+		requests  int
+		is        error
+	}{
+		"a list that is down":              {list, full, 4, 4 * (1 + 3), trulioo.ErrServer},
+		"a list whose connection breaks":   {list, broken, 4, 4 * (1 + 3), nil},
+		"a list that is cut off":           {list, cut, 4, 4 * (1 + 3), io.ErrUnexpectedEOF},
+		"a list without retries":           {list, full, 1, 1, trulioo.ErrServer},
+		"a broken list without retries":    {list, broken, 1, 1, nil},
+		"a profile that is down":           {profile, full, 4, 4 * (1 + 1), trulioo.ErrServer},
+		"a profile without retries":        {profile, full, 1, 1, trulioo.ErrServer},
+		"a conflict, which no call tries":  {profile, truliootest.Answer(409, ""), 4, 1 + 8, trulioo.ErrConflict},
+		"too many, without retries":        {profile, truliootest.Answer(429, ""), 1, 1 + 8, trulioo.ErrRateLimited},
+		"too many, for as long as may be":  {profile, truliootest.Answer(429, "").RetryAfter("60"), 1, 1 + 8, trulioo.ErrRateLimited},
+		"too many, for a second too long":  {profile, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited},
+		"a list for a second too long":     {list, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited},
+		"a list that is not for us to see": {list, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden},
+		"a profile that is not":            {profile, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := exportServer(t, truliootest.AccountSpec{Clients: 1})
+				srv.Fail(c.operation, c.effect)
+				client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: c.attempts}))
+				var failed error
+				for item, err := range client.Clients.Export(t.Context(), nil) {
+					require.NoError(t, failed)
+					if failed = err; err == nil {
+						failed = item.Err
+					}
+				}
+				require.Error(t, failed)
+				if c.is != nil {
+					require.ErrorIs(t, failed, c.is)
+				}
+				assert.Equal(t, c.requests, srv.Count(c.operation))
 			})
 		})
 	}
