@@ -50,6 +50,8 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 		{"fragment", "WithBaseURL", []trulioo.Option{credentials, trulioo.WithBaseURL("https://api.example.com/#x")}},
 		{"plain http", "WithBaseURL", []trulioo.Option{credentials, trulioo.WithBaseURL("http://api.example.com")}},
 		{"plain http to a private host", "WithBaseURL", []trulioo.Option{credentials, trulioo.WithBaseURL("http://localhost.example.com")}},
+		{"plain http to an address", "WithBaseURL", []trulioo.Option{credentials, trulioo.WithBaseURL("http://192.168.1.1")}},
+		{"plain http to an IPv6 address", "WithBaseURL", []trulioo.Option{credentials, trulioo.WithBaseURL("http://[2001:db8::1]/export")}},
 		{"plain http token", "WithTokenURL", []trulioo.Option{credentials, trulioo.WithTokenURL("http://auth.example.com")}},
 		{"empty token URL", "WithTokenURL", []trulioo.Option{credentials, trulioo.WithTokenURL("")}},
 		{"environment", "WithEnvironment", []trulioo.Option{credentials, trulioo.WithEnvironment("staging")}},
