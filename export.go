@@ -72,8 +72,8 @@ type ExportProgress struct {
 	Rate    float64 // clients a second since the start, those skipped apart
 	Elapsed time.Duration
 
-	// Fallback says that the server ignores the bounds of time, so that the list
-	// could only be read page by page, several times over. That finds what a
+	// Fallback says that the server ignores the bounds of time or sends no counts, so
+	// that the list could only be read page by page, several times over. That finds what a
 	// moving list lets one find, and a cursor then starts from the beginning.
 	Fallback bool
 }

@@ -106,7 +106,7 @@ func New(c Config) *Lister { return &Lister{Config: c} }
 // Total is the server's count at the start, of what was left then.
 func (l *Lister) Total() int { return int(l.total.Load()) }
 
-// Fallback reports whether the server ignores the bounds of time.
+// Fallback reports whether the list could not be cut by time.
 func (l *Lister) Fallback() bool { return l.fallback.Load() }
 
 // Contradiction means that the answers of the server cannot all be true.
@@ -128,11 +128,11 @@ func (l *Lister) Run(ctx context.Context) error {
 	if whole(first) && left == l.World && l.alone() {
 		return l.batch(ctx, left, first.Rows)
 	}
-	ignored, err := l.probe(ctx, left, first)
+	usable, err := l.usable(ctx, left, first)
 	if err != nil {
 		return err
 	}
-	if ignored {
+	if !usable {
 		l.fallback.Store(true)
 		return l.reread(ctx, &rereading{Span: l.World, at: Mark{Span: l.World}})
 	}
@@ -164,19 +164,33 @@ func (l *Lister) timed() bool {
 	return l.Window != Span{0, Forever} || l.World.To != Forever
 }
 
-// whole reports whether a first page has all rows of its list. Where the
-// count is less than the rows on the page there is no count worth the name.
+// whole reports whether a first page has all rows of its list.
 func whole(page *Page) bool {
+	rows := distinct(page)
+	if page.Total < rows {
+		return page.Last || page.Pages == 1
+	}
+	return rows == page.Total
+}
+
+// distinct is how many rows the page has, those that it repeats counted once.
+func distinct(page *Page) int {
 	ids := make([]string, len(page.Rows))
 	for i := range page.Rows {
 		ids[i] = page.Rows[i].ID
 	}
 	slices.Sort(ids)
-	rows := len(slices.Compact(ids))
-	if page.Total < rows {
-		return page.Last || page.Pages <= 1
+	return len(slices.Compact(ids))
+}
+
+// usable reports whether the list can be cut by time: a count that is less than
+// the rows on the page is none worth the name, and a server may ignore bounds.
+func (l *Lister) usable(ctx context.Context, left Span, first *Page) (bool, error) {
+	if first.Total < distinct(first) {
+		return false, nil
 	}
-	return rows == page.Total
+	ignored, err := l.probe(ctx, left, first)
+	return !ignored, err
 }
 
 // probe finds out whether the server honours both bounds, and between which

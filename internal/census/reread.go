@@ -162,7 +162,7 @@ func (l *Lister) readOn(ctx context.Context, r *rereading, around bool) error {
 		if around && number >= r.high+2 {
 			return nil
 		}
-		if end(page, rows, empty) {
+		if r.end(rows, empty) {
 			r.pages = number
 			return nil
 		}
@@ -171,9 +171,10 @@ func (l *Lister) readOn(ctx context.Context, r *rereading, around bool) error {
 
 // end reports whether a list ends here: with two empty pages, since one may be in
 // the middle, and rows that come again make every count of them too large. A
-// server that repeats pages for ever is left at twice what it counts.
-func end(page *Page, rows, empty int) bool {
-	return empty >= 2 || rows >= 2*page.Total+largePage
+// server that repeats pages for ever is left at twice what it has, whatever it says
+// that it has.
+func (r *rereading) end(rows, empty int) bool {
+	return empty >= 2 || rows >= 2*r.known.Len()+largePage
 }
 
 // readBack reads from beyond the last page to the first.

@@ -198,7 +198,7 @@ func (l *Lister) Cut(ctx context.Context, size int) ([]Span, error) {
 	if first.Total <= size || frozen.empty() {
 		return []Span{l.World}, nil
 	}
-	if ignored, err := l.probe(ctx, l.World, first); ignored || err != nil {
+	if usable, err := l.usable(ctx, l.World, first); !usable || err != nil {
 		return []Span{l.World}, err
 	}
 	cut, err := l.count(ctx, l.roots(frozen), size)
