@@ -249,5 +249,5 @@ func TestMeterWritesLinesWhereThereIsNoTerminal(t *testing.T) {
 	m := newMeter(&out)
 	m.show(trulioo.ExportProgress{Done: 10, Failed: 1, Total: 111, Rate: 10, Fallback: true})
 	m.end()
-	assert.Equal(t, "the server ignores bounds of time: reading its list page by page, several times\n11 of 111 clients, 1 failed, 10/s, 10s left\n", out.String())
+	assert.Equal(t, "the list cannot be cut by time: reading it page by page, several times\n11 of 111 clients, 1 failed, 10/s, 10s left\n", out.String())
 }

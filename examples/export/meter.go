@@ -53,7 +53,7 @@ func (m *meter) show(p trulioo.ExportProgress) {
 		m.line()
 	}
 	if fallback {
-		fmt.Fprintln(m.out, "the server ignores bounds of time: reading its list page by page, several times")
+		fmt.Fprintln(m.out, "the list cannot be cut by time: reading it page by page, several times")
 	}
 }
 
