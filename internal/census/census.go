@@ -164,11 +164,12 @@ func (l *Lister) timed() bool {
 	return l.Window != Span{0, Forever} || l.World.To != Forever
 }
 
-// whole reports whether a first page has all rows of its list.
+// whole reports whether a first page has all rows of its list. Where there is no
+// count, all else must say so.
 func whole(page *Page) bool {
 	rows := distinct(page)
 	if page.Total < rows {
-		return page.Last || page.Pages == 1
+		return page.Last && page.Pages <= 1
 	}
 	return rows == page.Total
 }
