@@ -369,6 +369,23 @@ func TestExportResumes(t *testing.T) {
 	}
 }
 
+// Those without a date come at the end, by a reading of the whole list: what came
+// before the cursor does not come with them again.
+func TestExportResumesBeforeTheUndated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := exportServer(t, truliootest.AccountSpec{Clients: 300, UndatedEvery: 9, End: time.Now().Add(-time.Hour)})
+		client := srv.Client()
+		opts := &trulioo.ExportOptions{SummariesOnly: true}
+		all := exported(t, client, opts)
+		require.Len(t, all, 300)
+		require.False(t, all[200].Client.Created.IsZero())
+		require.True(t, all[299].Client.Created.IsZero())
+		opts.Resume = all[200].Cursor
+		assert.ElementsMatch(t, exportedIDs(all[201:]), exportedIDs(exported(t, client, opts)))
+	})
+}
+
 func TestExportResumesUnderChurnAtLeastOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
