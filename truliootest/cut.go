@@ -6,6 +6,8 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+
+	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
 // cutKind is what happens inside of a body.
@@ -93,7 +95,7 @@ func (w *shapedWriter) makeCut() {
 	case cutReset:
 		resetConnection(w.ResponseWriter)
 	case cutStall:
-		if w.effect.pause > 0 && wait(w.done, w.effect.pause) {
+		if w.effect.pause > 0 && pace.Wait(w.done, w.effect.pause) {
 			return
 		}
 		<-w.done.Done()

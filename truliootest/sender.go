@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
 // What a Server's sender proves itself with; give them to the handler under test.
@@ -58,7 +59,7 @@ func (s *Sender) SendEvent(ctx context.Context, target string, ev *trulioo.Event
 	var last error
 	pause := cmp.Or(s.Wait, 20*time.Millisecond)
 	for attempt := range max(cmp.Or(s.Attempts, 5), 1) {
-		if attempt > 0 && !wait(ctx, pause<<(attempt-1)) {
+		if attempt > 0 && !pace.Wait(ctx, pause<<(attempt-1)) {
 			return ctx.Err()
 		}
 		status, err := s.Deliver(ctx, target, ev, ev.Retry+attempt)

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
 // The credentials of a server that was not given others. The secret holds the
@@ -218,7 +220,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	to := s.route(r)
 	rec := &recorder{ResponseWriter: w, counts: &s.counts, entry: s.counts.begin(to.operation, r)}
 	rec.Header().Set("X-Request-Id", "req-"+strconv.FormatUint(s.requests.Add(1), 10))
-	if to.operation != FetchToken && s.setup.latency > 0 && !wait(r.Context(), s.setup.latency) {
+	if to.operation != FetchToken && s.setup.latency > 0 && !pace.Wait(r.Context(), s.setup.latency) {
 		panic(http.ErrAbortHandler)
 	}
 	normal := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, to) })
@@ -227,18 +229,6 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serve(rec, r, to)
-}
-
-// wait sleeps for d; false says that the client or the server has gone meanwhile.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // endpoint is an http.Server on one listener.

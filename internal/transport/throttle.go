@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
 // Pause is the time until which nobody of a family of clients sends, since the
@@ -88,14 +90,10 @@ func (t *throttle) sleep(ctx context.Context, d time.Duration, local bool) error
 	}
 	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
 	defer end(Outcome{})
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if !pace.Wait(ctx, d) {
 		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
+	return nil
 }
 
 // outlasts reports whether a wait of d cannot end before the deadline.
