@@ -65,6 +65,7 @@ type node struct {
 	Span
 	asked bool
 	page  *Page // its first; nil until it has come
+	whole bool  // the page has all rows of the span
 }
 
 // answer is what a node has asked for.
@@ -115,7 +116,7 @@ func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
 		if a.err != nil {
 			return a.err
 		}
-		a.node.page = a.page
+		a.node.page, a.node.whole = a.page, whole(a.page)
 		nodes = l.split(nodes, a.node)
 	}
 	return nil
@@ -124,7 +125,7 @@ func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
 // split puts the parts of a span in its place if it must be cut, and can.
 func (l *Lister) split(nodes []*node, n *node) []*node {
 	l.size = max(l.size, len(n.page.Rows))
-	if whole(n.page) {
+	if n.whole {
 		return nodes
 	}
 	parts := l.parts(n.Span, n.page.Total)
@@ -143,7 +144,7 @@ func (l *Lister) split(nodes []*node, n *node) []*node {
 // be cut is read page by page; nothing can come into it meanwhile.
 func (l *Lister) settle(ctx context.Context, n *node, silent bool) error {
 	switch {
-	case !whole(n.page):
+	case !n.whole:
 		return l.reread(ctx, &rereading{Span: n.Span, at: Mark{Span: n.Span}, silent: silent, closed: true})
 	case silent:
 		for i := range n.page.Rows {
