@@ -86,11 +86,3 @@ func each(list json.RawMessage, found func(json.RawMessage)) {
 		}
 	}
 }
-
-func elements(array json.RawMessage) []json.RawMessage {
-	var all []json.RawMessage
-	if json.Unmarshal(array, &all) != nil {
-		return nil
-	}
-	return all
-}

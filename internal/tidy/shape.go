@@ -159,12 +159,12 @@ func shapeSlice(raw []byte, t reflect.Type, depth int) []byte {
 		}
 		return slices.Concat([]byte("["), element, []byte("]"))
 	}
-	var elements []json.RawMessage
-	if json.Unmarshal(raw, &elements) != nil {
+	all := elements(raw)
+	if all == nil {
 		return nil
 	}
 	shaped := []byte{'['}
-	for i, element := range elements {
+	for i, element := range all {
 		if i > 0 {
 			shaped = append(shaped, ',')
 		}
@@ -206,6 +206,15 @@ func object(raw []byte) map[string]json.RawMessage {
 		return nil
 	}
 	return values
+}
+
+// elements are an array's; nil for anything else.
+func elements(raw []byte) []json.RawMessage {
+	var all []json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return nil
+	}
+	return all
 }
 
 // named finds a value by its exact name or else, as encoding/json does, by its
