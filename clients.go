@@ -301,7 +301,7 @@ func censusPage(p *Page[EndClient]) *census.Page {
 // listError turns what package census says into the typed errors.
 func listError(err error) error {
 	if wrong, ok := errors.AsType[*census.Contradiction](err); ok {
-		return &DecodeError{Operation: routes.clients.operation, Path: "data", Reason: wrong.Reason, cause: ErrPaging}
+		return pagingError(routes.clients.operation, wrong.Reason)
 	}
 	return err
 }

@@ -123,7 +123,7 @@ func all[T any, P row[T]](ctx context.Context, operation string, start int, fetc
 			counts := walk.Counts{Rows: len(page.Data), TotalElements: page.TotalElements, TotalPages: page.TotalPages, Last: page.Last}
 			goesOn, err := judge.More(counts, func(i int) string { return P(page.Data[i]).identity() })
 			if err != nil {
-				err = &DecodeError{Operation: operation, Path: "data", Reason: err.Error(), cause: ErrPaging}
+				err = pagingError(operation, err.Error())
 			}
 			return goesOn, err
 		}
@@ -139,6 +139,11 @@ func all[T any, P row[T]](ctx context.Context, operation string, start int, fetc
 			yield(nil, err)
 		}
 	}
+}
+
+// pagingError is about pages that contradict each other.
+func pagingError(operation, reason string) error {
+	return &DecodeError{Operation: operation, Path: "data", Reason: reason, cause: ErrPaging}
 }
 
 // checkPaging refuses what the server would silently replace by its default.
