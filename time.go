@@ -83,7 +83,7 @@ func unixDecimal(f float64) time.Time {
 	if fraction == 0 || math.Abs(f) >= firstMillis {
 		return unixTime(int64(whole))
 	}
-	return time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1e3).UTC()
+	return inRange(time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1e3).UTC())
 }
 
 // inRange drops what RFC 3339 cannot say again, so that each Time can be encoded.
