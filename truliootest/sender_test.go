@@ -159,7 +159,7 @@ func TestHandshakeSaysWhy(t *testing.T) {
 		server.Close()
 		require.ErrorContains(t, err, want)
 	}
-	gone := httptest.NewServer(nil)
+	gone := truliootest.NewServer(t)
 	gone.Close()
-	require.ErrorContains(t, (&truliootest.Sender{}).Handshake(t.Context(), gone.URL), "no answer")
+	require.ErrorContains(t, (&truliootest.Sender{}).Handshake(t.Context(), gone.BaseURL), "no answer")
 }

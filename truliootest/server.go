@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/loopback"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
@@ -84,8 +85,9 @@ type Option func(*setup, *settings)
 // testing/synctest bubble when it is started in it.
 func InMemory() Option { return func(s *setup, _ *settings) { s.inMemory = true } }
 
-// WithAddress sets the host and port to listen on. The default is a free port
-// of 127.0.0.1. InMemory ignores it.
+// WithAddress sets the host and port to listen on. The default, also for "", is
+// a free port of 127.0.0.1 that nobody gets by asking for any port, so that a
+// server that is closed is one that refuses. InMemory ignores it.
 func WithAddress(address string) Option {
 	return func(s *setup, _ *settings) { s.address = address }
 }
@@ -129,10 +131,9 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 // address cannot be listened on.
 func Start(opts ...Option) (*Server, error) {
 	s := &Server{setup: setup{
-		address: "127.0.0.1:0",
-		id:      defaultClientID,
-		secret:  defaultClientSecret,
-		seed:    1,
+		id:     defaultClientID,
+		secret: defaultClientSecret,
+		seed:   1,
 	}}
 	var initial settings
 	for _, opt := range opts {
@@ -155,12 +156,12 @@ func Start(opts ...Option) (*Server, error) {
 func (s *Server) listen() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	api, err := s.listener(s.setup.address, memoryAddress)
+	api, err := s.listener(ctx, s.setup.address, memoryAddress)
 	if err != nil {
 		cancel()
 		return fmt.Errorf("truliootest: %w", err)
 	}
-	store, err := s.listener("127.0.0.1:0", memoryStoreAddress)
+	store, err := s.listener(ctx, "", memoryStoreAddress)
 	if err != nil {
 		_ = api.Close()
 		cancel()
@@ -178,11 +179,14 @@ func (s *Server) listen() error {
 	return nil
 }
 
-func (s *Server) listener(address, memory string) (net.Listener, error) {
-	if s.setup.inMemory {
+func (s *Server) listener(ctx context.Context, address, memory string) (net.Listener, error) {
+	switch {
+	case s.setup.inMemory:
 		return newMemoryListener(memory), nil
+	case address == "":
+		return loopback.Listen(ctx)
 	}
-	return new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	return new(net.ListenConfig).Listen(ctx, "tcp", address)
 }
 
 // Close ends the server: it breaks every connection, ends what is under way and

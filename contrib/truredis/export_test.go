@@ -16,3 +16,6 @@ func (s *TokenStore) Ask(ctx context.Context, key, refused string, fetch func(co
 
 // Hurry shortens the lease of the lock and the patience of those who wait.
 func (s *TokenStore) Hurry(lease, patience time.Duration) { s.lease, s.patience = lease, patience }
+
+// Wait makes it wait for Redis as long as a loaded machine may need.
+func (s *TokenStore) Wait() { s.timeout = time.Minute }

@@ -63,6 +63,7 @@ func makeCalls(s settings, rdb *redis.Client) error {
 	if err != nil {
 		return err
 	}
+	store.Wait()
 	client, err := trulioo.NewClient(trulioo.WithCredentials(s.ID, s.Key), trulioo.WithBaseURL(s.BaseURL),
 		trulioo.WithTokenURL(s.TokenURL), trulioo.WithTokenStore(store))
 	if err != nil {

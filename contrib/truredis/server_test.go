@@ -15,6 +15,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo/internal/loopback"
 )
 
 // workerVariable makes the test binary a worker process; see processes_test.go.
@@ -50,7 +52,8 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 		}
 		t.Skip("redis-server is not on PATH: apt-get install redis-server")
 	}
-	addr := freeAddress(t)
+	addr, err := loopback.Address(t.Context())
+	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
 	s := &redisServer{Addr: addr, args: append([]string{
@@ -59,14 +62,6 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 	s.Start(t)
 	t.Cleanup(s.end)
 	return s
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
 }
 
 // Start starts it, again after a Kill, and waits until it answers.

@@ -3,7 +3,9 @@
 package truredis_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"syscall"
 	"testing"
 	"time"
@@ -27,9 +29,13 @@ func TestRedisHangs(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	token, err := newStore(t, client).Token(ctx, "key", "", (&source{}).fetch)
+	var log bytes.Buffer
+	store, err := truredis.NewTokenStore(client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	require.NoError(t, err)
+	token, err := store.Token(ctx, "key", "", (&source{}).fetch)
 	require.NoError(t, err)
 	require.Equal(t, "token-1", token.AccessToken)
+	require.Contains(t, log.String(), "Redis did not answer in time")
 
 	claim, state, err := newDeduper(t, client).Reserve(ctx, "event", time.Minute)
 	require.EqualError(t, err, "truredis: reserve: Redis did not answer in time")

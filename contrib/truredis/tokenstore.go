@@ -52,7 +52,7 @@ type TokenStore struct {
 	seals  seals
 	logger *slog.Logger
 
-	lease, patience time.Duration
+	lease, patience, timeout time.Duration
 
 	mu   sync.Mutex
 	have map[string]string // for each key the digest of what this process was given
@@ -80,7 +80,7 @@ func NewTokenStore(client redis.UniversalClient, opts ...Option) (*TokenStore, e
 	}
 	return &TokenStore{
 		memory: trulioo.NewMemoryTokenStore(), redis: client, prefix: c.prefix + "token:", seals: s, logger: c.logger,
-		lease: lockLease, patience: patience, have: map[string]string{},
+		lease: lockLease, patience: patience, timeout: tokenTimeout, have: map[string]string{},
 	}, nil
 }
 
@@ -195,7 +195,7 @@ var errPatience = errors.New("truredis: the process that fetches takes too long"
 
 func (t *turn) ask(ctx context.Context, step string, lua script, args ...any) ([]string, error) {
 	name := t.prefix + "{" + t.key + "}"
-	return ask(ctx, tokenTimeout, t.redis, step, lua, []string{name, name + ":refused", name + ":lock"}, args...)
+	return ask(ctx, t.timeout, t.redis, step, lua, []string{name, name + ":refused", name + ":lock"}, args...)
 }
 
 // alone does without Redis.

@@ -42,6 +42,7 @@ func newStore(t *testing.T, client redis.UniversalClient, opts ...truredis.Optio
 	}
 	s, err := truredis.NewTokenStore(client, opts...)
 	require.NoError(t, err)
+	s.Wait()
 	return s
 }
 
@@ -346,19 +347,17 @@ func TestTroubleOnTheWayIsNotShared(t *testing.T) {
 func TestWithoutRedisEachIsOnItsOwn(t *testing.T) {
 	t.Parallel()
 	for reason, c := range map[string]struct {
-		args    []string
-		killed  bool
-		retries int // of go-redis; 0 is its default
+		args   []string
+		killed bool
 	}{
-		"Redis did not answer in time": {killed: true},
-		"no connection to Redis":       {killed: true, retries: -1},
-		"Redis answered WRONGPASS":     {args: []string{"--requirepass", "secret"}},
-		"Redis answered OOM":           {args: []string{"--requirepass", "not it", "--maxmemory", "1"}},
+		"no connection to Redis":   {killed: true},
+		"Redis answered WRONGPASS": {args: []string{"--requirepass", "secret"}},
+		"Redis answered OOM":       {args: []string{"--requirepass", "not it", "--maxmemory", "1"}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
 			server := startRedis(t, c.args...)
-			client := redis.NewClient(&redis.Options{Addr: server.Addr, Password: "not it", MaxRetries: c.retries, DialerRetries: max(1, 5+5*c.retries)})
+			client := redis.NewClient(&redis.Options{Addr: server.Addr, Password: "not it", MaxRetries: -1, DialerRetries: 1})
 			t.Cleanup(func() { _ = client.Close() })
 			if c.killed {
 				server.Kill(t)

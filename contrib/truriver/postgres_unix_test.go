@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo/contrib/truriver"
+	"github.com/trulioo-go/trulioo/internal/loopback"
 )
 
 // workerVariable makes the test binary a worker process; see processes_unix_test.go.
@@ -93,12 +94,11 @@ func (p *postgres) start(ctx context.Context) error {
 	if initdb == "" || server == "" {
 		return errNoPostgres
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, err := loopback.Address(ctx)
 	if err != nil {
 		return err
 	}
-	_, p.port, _ = net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
+	_, p.port, _ = net.SplitHostPort(address)
 	if p.folder, err = os.MkdirTemp("", "truriver-postgres-"); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package truwatermill_test
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,6 +18,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo/internal/loopback"
 )
 
 const (
@@ -86,8 +89,12 @@ type jetStream struct {
 
 func newJetStream(t *testing.T) *jetStream {
 	t.Helper()
+	address, err := loopback.Address(t.Context())
+	require.NoError(t, err)
+	free, err := netip.ParseAddrPort(address)
+	require.NoError(t, err)
 	b := &jetStream{options: &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
+		Host: free.Addr().String(), Port: int(free.Port()), NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: t.TempDir(),
 	}}
 	b.Start(t)
@@ -112,7 +119,6 @@ func (b *jetStream) Start(t *testing.T) {
 	require.NoError(t, err)
 	b.server.Start()
 	require.True(t, b.server.ReadyForConnections(patience))
-	b.options.Port = b.server.Addr().(*net.TCPAddr).Port
 }
 
 func (b *jetStream) Stop(*testing.T) {
@@ -183,10 +189,9 @@ func newRedis(t *testing.T) *redisServer {
 		}
 		t.Skip("redis-server is not on the PATH; Debian's package of that name has it")
 	}
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	address, err := loopback.Address(t.Context())
 	require.NoError(t, err)
-	b := &redisServer{program: program, folder: t.TempDir(), address: free.Addr().String()}
-	require.NoError(t, free.Close())
+	b := &redisServer{program: program, folder: t.TempDir(), address: address}
 	b.Start(t)
 	t.Cleanup(func() { b.Stop(t) })
 	return b
