@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/truliootest"
@@ -128,5 +129,33 @@ func TestExportIsComplete(t *testing.T) {
 			}
 			assert.Empty(t, wrong, "of 100 runs")
 		})
+	}
+}
+
+// A client can stand in the list some seconds after the time that it says it was
+// created. The export reads those seconds last.
+func TestExportFindsClientsThatEnterTheListLate(t *testing.T) {
+	t.Parallel()
+	for late := range 40 {
+		for _, by := range []truliootest.Timestamp{truliootest.ByCreated, truliootest.ByLastModified} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 150, Spacing: time.Minute, End: start.Add(-time.Minute)})
+				var id string
+				srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account), truliootest.WithLatency(50*time.Millisecond),
+					truliootest.WithListing(truliootest.Listing{FilterBy: by, Before: func(a *truliootest.Account, r truliootest.ListRequest) {
+						if r.N == late {
+							id = a.Insert(start.Add(-time.Second))
+						}
+					}}))
+				seen := map[string]bool{}
+				for item, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{SummariesOnly: true}) {
+					require.NoError(t, err)
+					seen[item.Client.ID] = true
+				}
+				assert.True(t, id == "" || seen[id], "entered the list before request %d", late)
+				assert.GreaterOrEqual(t, len(seen), 150)
+			})
+		}
 	}
 }
