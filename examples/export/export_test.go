@@ -192,14 +192,14 @@ func TestThoseThatFailedAreTriedAgain(t *testing.T) {
 func TestCtrlCSavesTheCursor(t *testing.T) {
 	t.Parallel()
 	program := build(t)
-	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 400})), truliootest.WithLatency(10*time.Millisecond))
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 400})), truliootest.WithLatency(50*time.Millisecond))
 	dir := filepath.Join(t.TempDir(), "out")
 	cmd := command(t.Context(), program, srv, "-out", dir, "-concurrency", "2")
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {
 		lines, err := os.ReadFile(filepath.Join(dir, profiles))
 		return err == nil && bytes.Count(lines, []byte("\n")) > 20
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
