@@ -190,7 +190,8 @@ func (s *Server) listener(ctx context.Context, address, memory string) (net.List
 }
 
 // Close ends the server: it breaks every connection, ends what is under way and
-// returns when no goroutine of the server is left. A second call does nothing.
+// returns when no goroutine of the server is left. From then on connections are
+// refused. A second call does nothing.
 func (s *Server) Close() {
 	s.once.Do(func() {
 		s.client.CloseIdleConnections()
