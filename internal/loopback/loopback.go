@@ -1,5 +1,5 @@
-// Package loopback finds a port for a server that a test takes away: truliootest's
-// listeners, and the brokers and stores of contrib's tests.
+// Package loopback finds ports for servers that a test takes away: truliootest's
+// own, and the brokers and stores of contrib's tests.
 package loopback
 
 import (
@@ -10,28 +10,37 @@ import (
 	"sync/atomic"
 )
 
-// The ports lie below what systems hand out to whoever asks for any port or
-// connects to somebody (Linux from 32768, macOS and Windows from 49152). There
+// All ports lie below those that systems hand out to whoever asks for any port
+// or connects to somebody (Linux from 32768, macOS and Windows from 49152). There
 // the port of a server that was closed soon answers as somebody else's, and one
-// that comes back finds it taken.
-const (
-	lowest = 10_000
-	ports  = 22_000
-	tries  = 1_000 // Windows keeps some ranges of a few hundred for itself
+// that comes back finds it taken. A server that comes back is also kept from the
+// many that a test of another process starts meanwhile.
+var (
+	passing = portRange{first: 12_000, size: 20_000}
+	coming  = portRange{first: 10_000, size: 2_000}
 )
 
-// next is where the search goes on; processes begin at different places.
-var next atomic.Uint32
+// Each process begins its search at another place.
+func init() {
+	for _, r := range []*portRange{&passing, &coming} {
+		r.next.Store(rand.Uint32N(r.size)) //nolint:gosec // a port is no secret
+	}
+}
 
-func init() { next.Store(rand.Uint32N(ports)) } //nolint:gosec // a port is no secret
+// tries is how many ports are tried: Windows keeps some hundreds in a row for itself.
+const tries = 1_000
 
-// Listen listens on a free port of 127.0.0.1, and on another one each time it
-// is called.
-func Listen(ctx context.Context) (net.Listener, error) {
+type portRange struct {
+	first, size uint32
+	next        atomic.Uint32
+}
+
+func (r *portRange) listen(ctx context.Context) (net.Listener, error) {
 	var last error
 	for range tries {
-		port := lowest + int(next.Add(1)%ports)
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		port := r.first + r.next.Add(1)%r.size
+		address := net.JoinHostPort("127.0.0.1", strconv.FormatUint(uint64(port), 10))
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 		if err == nil {
 			return l, nil
 		}
@@ -40,10 +49,13 @@ func Listen(ctx context.Context) (net.Listener, error) {
 	return nil, last
 }
 
-// Address is one that Listen could listen on a moment ago, for a server that
-// opens it by itself.
+// Listen listens on a free port of 127.0.0.1, and on another one each time.
+func Listen(ctx context.Context) (net.Listener, error) { return passing.listen(ctx) }
+
+// Address is one of 127.0.0.1 for a server that listens by itself, and again
+// after a while. It is another one each time.
 func Address(ctx context.Context) (string, error) {
-	l, err := Listen(ctx)
+	l, err := coming.listen(ctx)
 	if err != nil {
 		return "", err
 	}
