@@ -557,6 +557,26 @@ func TestTransportError_keeps_the_causes_but_no_address(t *testing.T) {
 		assert.Contains(t, err.Error(), "not trusted")
 	})
 
+	for name, distrusted := range map[string]error{
+		"authority": x509.UnknownAuthorityError{}, "name": x509.HostnameError{Certificate: &x509.Certificate{}, Host: "host"},
+		"certificate": x509.CertificateInvalidError{Reason: x509.Expired},
+	} {
+		t.Run("nor is it tried again where a foreign transport distrusts the "+name, func(t *testing.T) {
+			t.Parallel()
+			attempts := 0
+			foreign := roundTripper(func(*http.Request) (*http.Response, error) {
+				attempts++
+				return nil, distrusted
+			})
+			client, err := trulioo.NewClient(trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})),
+				trulioo.WithHTTPClient(&http.Client{Transport: foreign}), quick)
+			require.NoError(t, err)
+			_, err = client.Workflows.List(t.Context(), nil)
+			require.Error(t, err)
+			assert.Equal(t, 1, attempts)
+		})
+	}
+
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		srv := truliootest.NewServer(t)
