@@ -29,4 +29,8 @@ func TestTrap_transport_keeps_http2_pings_and_connections(t *testing.T) {
 	assert.Equal(t, 500, clone.MaxIdleConnsPerHost)
 	assert.Equal(t, 1000, clone.MaxIdleConns)
 	assert.Equal(t, time.Minute, clone.HTTP2.SendPingTimeout)
+
+	unbounded, ok := Fit(&http.Transport{}).(*http.Transport)
+	require.True(t, ok)
+	assert.Zero(t, unbounded.MaxIdleConns, "which means no bound")
 }
