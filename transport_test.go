@@ -531,9 +531,19 @@ func TestRetry_off(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
 	srv.Fail(truliootest.ListWorkflows, truliootest.Answer(503, ""))
-	_, err := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1})).Workflows.List(t.Context(), nil)
+	client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1}))
+	_, err := client.Workflows.List(t.Context(), nil)
 	require.ErrorIs(t, err, trulioo.ErrServer)
 	assert.Equal(t, 1, srv.Count(truliootest.ListWorkflows))
+
+	// A wait that is not to come cannot outlast anything.
+	srv.Fail(truliootest.ListClients, truliootest.Answer(503, "").RetryAfter("30"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = client.Clients.List(ctx, nil)
+	require.ErrorIs(t, err, trulioo.ErrServer)
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, 1, srv.Count(truliootest.ListClients))
 }
 
 func TestTransportError_keeps_the_causes_but_no_address(t *testing.T) {
