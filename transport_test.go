@@ -246,6 +246,20 @@ func TestRetry_cancel_during_the_wait_keeps_the_answer(t *testing.T) {
 	}
 }
 
+// Only what the caller or our own limits cut short is told by an earlier answer.
+func TestRetry_tells_the_last_failure(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.Fail(truliootest.ListWorkflows, truliootest.Answer(503, ""), truliootest.Times(1))
+		srv.Fail(truliootest.ListWorkflows, truliootest.Reset())
+		_, err := srv.Client().Workflows.List(t.Context(), nil)
+		var transport *trulioo.TransportError
+		require.ErrorAs(t, err, &transport)
+		assert.Equal(t, 4, transport.Attempts)
+		require.NotErrorIs(t, err, trulioo.ErrServer)
+	})
+}
+
 func TestContext_that_has_ended_sends_nothing(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
