@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -468,6 +469,7 @@ func TestPause_after_429_is_everybodys(t *testing.T) {
 			assert.GreaterOrEqual(t, at, 5*time.Second)
 			assert.Less(t, at, 6*time.Second)
 		}
+		assert.Greater(t, slices.Max(arrivals)-slices.Min(arrivals), 50*time.Millisecond, "spread over a tenth of the pause")
 
 		// One who cannot wait for the end of a pause is told so at once.
 		srv.Fail(truliootest.ListWorkflows, truliootest.Answer(429, "").RetryAfter("50"), truliootest.Times(1))
