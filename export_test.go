@@ -539,21 +539,24 @@ func TestExportIsPatient(t *testing.T) {
 		attempts  int
 		requests  int
 		is        error
+		ends      bool // the whole export
 	}{
-		"a list that is down":              {list, full, 4, 4 * (1 + 3), trulioo.ErrServer},
-		"a list whose connection breaks":   {list, broken, 4, 4 * (1 + 3), nil},
-		"a list that is cut off":           {list, cut, 4, 4 * (1 + 3), io.ErrUnexpectedEOF},
-		"a list without retries":           {list, full, 1, 1, trulioo.ErrServer},
-		"a broken list without retries":    {list, broken, 1, 1, nil},
-		"a profile that is down":           {profile, full, 4, 4 * (1 + 1), trulioo.ErrServer},
-		"a profile without retries":        {profile, full, 1, 1, trulioo.ErrServer},
-		"a conflict, which no call tries":  {profile, truliootest.Answer(409, ""), 4, 1 + 8, trulioo.ErrConflict},
-		"too many, without retries":        {profile, truliootest.Answer(429, ""), 1, 1 + 8, trulioo.ErrRateLimited},
-		"too many, for as long as may be":  {profile, truliootest.Answer(429, "").RetryAfter("60"), 1, 1 + 8, trulioo.ErrRateLimited},
-		"too many, for a second too long":  {profile, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited},
-		"a list for a second too long":     {list, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited},
-		"a list that is not for us to see": {list, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden},
-		"a profile that is not":            {profile, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden},
+		"a list that is down":               {list, full, 4, 4 * (1 + 3), trulioo.ErrServer, true},
+		"a list whose connection breaks":    {list, broken, 4, 4 * (1 + 3), nil, true},
+		"a list that is cut off":            {list, cut, 4, 4 * (1 + 3), io.ErrUnexpectedEOF, true},
+		"a list without retries":            {list, full, 1, 1, trulioo.ErrServer, true},
+		"a broken list without retries":     {list, broken, 1, 1, nil, true},
+		"a profile that is down":            {profile, full, 4, 4 * (1 + 1), trulioo.ErrServer, false},
+		"a profile without retries":         {profile, full, 1, 1, trulioo.ErrServer, false},
+		"a profile whose connection breaks": {profile, broken, 4, 4 * (1 + 1), nil, false},
+		"a profile that is down for a day":  {profile, truliootest.Answer(503, "").RetryAfter("86400"), 4, 1, trulioo.ErrServer, false},
+		"a conflict, which no call tries":   {profile, truliootest.Answer(409, ""), 4, 1 + 8, trulioo.ErrConflict, false},
+		"too many, without retries":         {profile, truliootest.Answer(429, ""), 1, 1 + 8, trulioo.ErrRateLimited, false},
+		"too many, for as long as may be":   {profile, truliootest.Answer(429, "").RetryAfter("60"), 1, 1 + 8, trulioo.ErrRateLimited, false},
+		"too many, for a second too long":   {profile, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited, true},
+		"a list for a second too long":      {list, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited, true},
+		"a list that is not for us to see":  {list, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden, true},
+		"a profile that is not":             {profile, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -564,6 +567,7 @@ func TestExportIsPatient(t *testing.T) {
 				var failed error
 				for item, err := range client.Clients.Export(t.Context(), nil) {
 					require.NoError(t, failed)
+					require.Equal(t, c.ends, err != nil)
 					if failed = err; err == nil {
 						failed = item.Err
 					}
@@ -706,6 +710,33 @@ func TestOnProfileErrorIsTheItems(t *testing.T) {
 		require.ErrorIs(t, item.Err, full)
 		assert.NotNil(t, item.Profile)
 		assert.NotContains(t, item.Err.Error(), "disk", "a foreign error may print anything")
+	}
+}
+
+// A function that gives up because the export ends has not failed.
+func TestOnProfileThatIsCutShortIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 20})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			first, ended := srv.Live.IDs()[0], error(nil)
+			for item, err := range srv.Client().Clients.Export(ctx, &trulioo.ExportOptions{OnProfile: func(ctx context.Context, _ *trulioo.Client, p *trulioo.Profile) error {
+				if p.ID == first {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}}) {
+				if ended = err; err == nil {
+					require.NoError(t, item.Err)
+					cancel()
+					synctest.Wait()
+				}
+			}
+			require.ErrorIs(t, ended, context.Canceled)
+		})
 	}
 }
 
