@@ -27,7 +27,7 @@ func TestRedisHangs(t *testing.T) {
 	require.NoError(t, client.Ping(t.Context()).Err())
 	require.NoError(t, server.process.Process.Signal(syscall.SIGSTOP))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var log bytes.Buffer
 	store, err := truredis.NewTokenStore(client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
