@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/contrib/truredis"
+	"github.com/trulioo-go/trulioo/internal/loopback"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
@@ -123,7 +123,7 @@ func receiveEvents(s settings, rdb *redis.Client) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // for the process's life
+	listener, err := loopback.Listen(context.Background()) // it can be killed, and nobody answers in its place
 	if err != nil {
 		return err
 	}

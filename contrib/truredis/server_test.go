@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -54,10 +53,8 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 	}
 	addr, err := loopback.Address(t.Context())
 	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	s := &redisServer{Addr: addr, args: append([]string{
-		program, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
+	s := &redisServer{Addr: addr.String(), args: append([]string{
+		program, "--port", strconv.Itoa(int(addr.Port())), "--bind", addr.Addr().String(), "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
 	}, args...)}
 	s.Start(t)
 	t.Cleanup(s.end)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -98,7 +97,7 @@ func (p *postgres) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, p.port, _ = net.SplitHostPort(address)
+	p.port = strconv.Itoa(int(address.Port()))
 	if p.folder, err = os.MkdirTemp("", "truriver-postgres-"); err != nil {
 		return err
 	}

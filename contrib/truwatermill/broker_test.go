@@ -2,7 +2,6 @@ package truwatermill_test
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -91,10 +90,8 @@ func newJetStream(t *testing.T) *jetStream {
 	t.Helper()
 	address, err := loopback.Address(t.Context())
 	require.NoError(t, err)
-	free, err := netip.ParseAddrPort(address)
-	require.NoError(t, err)
 	b := &jetStream{options: &server.Options{
-		Host: free.Addr().String(), Port: int(free.Port()), NoLog: true, NoSigs: true,
+		Host: address.Addr().String(), Port: int(address.Port()), NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: t.TempDir(),
 	}}
 	b.Start(t)
@@ -174,7 +171,8 @@ func (b *jetStream) Stored(t *testing.T, topic string) []*message.Message {
 // redisServer is a redis-server of the machine, which writes each message to a
 // file before it confirms it.
 type redisServer struct {
-	program, folder, address string
+	program, folder string
+	address         netip.AddrPort
 
 	process *exec.Cmd
 }
@@ -198,16 +196,14 @@ func newRedis(t *testing.T) *redisServer {
 }
 
 func (b *redisServer) Name() string    { return "redis" }
-func (b *redisServer) Address() string { return b.address }
+func (b *redisServer) Address() string { return b.address.String() }
 
 func (b *redisServer) Start(t *testing.T) {
 	t.Helper()
-	host, port, err := net.SplitHostPort(b.address)
-	require.NoError(t, err)
 	b.process = exec.Command(b.program, //nolint:noctx // found on the PATH, and ended by Stop
-		"--bind", host, "--port", port, "--dir", b.folder, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+		"--bind", b.address.Addr().String(), "--port", strconv.Itoa(int(b.address.Port())), "--dir", b.folder, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
 	require.NoError(t, b.process.Start())
-	client := redis.NewClient(&redis.Options{Addr: b.address})
+	client := redis.NewClient(&redis.Options{Addr: b.Address()})
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
@@ -227,7 +223,7 @@ func (b *redisServer) Stop(*testing.T) {
 
 func (b *redisServer) client(t *testing.T) *redis.Client {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: b.address})
+	client := redis.NewClient(&redis.Options{Addr: b.Address()})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }

@@ -1,9 +1,9 @@
 package truwatermill_test
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/contrib/truwatermill"
+	"github.com/trulioo-go/trulioo/internal/loopback"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
@@ -42,7 +43,7 @@ func receive() error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // for the life of the process
+	listener, err := loopback.Listen(context.Background()) // it is killed, and nobody answers in its place
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,12 @@
 // Package loopback finds ports for servers that a test takes away: truliootest's
-// own, and the brokers and stores of contrib's tests.
+// own, and the brokers, stores and receivers of contrib's tests.
 package loopback
 
 import (
 	"context"
 	"math/rand/v2"
 	"net"
-	"strconv"
+	"net/netip"
 	"sync/atomic"
 )
 
@@ -16,16 +16,9 @@ import (
 // that comes back finds it taken. A server that comes back is also kept from the
 // many that a test of another process starts meanwhile.
 var (
-	passing = portRange{first: 12_000, size: 20_000}
-	coming  = portRange{first: 10_000, size: 2_000}
+	passing = newPortRange(12_000, 20_000)
+	coming  = newPortRange(10_000, 2_000)
 )
-
-// Each process begins its search at another place.
-func init() {
-	for _, r := range []*portRange{&passing, &coming} {
-		r.next.Store(rand.Uint32N(r.size)) //nolint:gosec // a port is no secret
-	}
-}
 
 // tries is how many ports are tried: Windows keeps some hundreds in a row for itself.
 const tries = 1_000
@@ -35,12 +28,19 @@ type portRange struct {
 	next        atomic.Uint32
 }
 
+// newPortRange begins at another place in each process.
+func newPortRange(first, size uint32) *portRange {
+	r := &portRange{first: first, size: size}
+	r.next.Store(rand.Uint32N(size)) //nolint:gosec // a port is no secret
+	return r
+}
+
 func (r *portRange) listen(ctx context.Context) (net.Listener, error) {
 	var last error
 	for range tries {
-		port := r.first + r.next.Add(1)%r.size
-		address := net.JoinHostPort("127.0.0.1", strconv.FormatUint(uint64(port), 10))
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		port := uint16(r.first + r.next.Add(1)%r.size) //nolint:gosec // all of a range are ports
+		address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address.String())
 		if err == nil {
 			return l, nil
 		}
@@ -54,10 +54,10 @@ func Listen(ctx context.Context) (net.Listener, error) { return passing.listen(c
 
 // Address is one of 127.0.0.1 for a server that listens by itself, and again
 // after a while. It is another one each time.
-func Address(ctx context.Context) (string, error) {
+func Address(ctx context.Context) (netip.AddrPort, error) {
 	l, err := coming.listen(ctx)
 	if err != nil {
-		return "", err
+		return netip.AddrPort{}, err
 	}
-	return l.Addr().String(), l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort(), l.Close()
 }
