@@ -5,7 +5,6 @@ package truredis_test
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +29,7 @@ func TestRedisHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var log bytes.Buffer
-	store, err := truredis.NewTokenStore(client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	store, err := truredis.NewTokenStore(client, logging(&log)...) // with the time limit of its users
 	require.NoError(t, err)
 	token, err := store.Token(ctx, "key", "", (&source{}).fetch)
 	require.NoError(t, err)

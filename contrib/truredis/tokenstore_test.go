@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -44,6 +45,11 @@ func newStore(t *testing.T, client redis.UniversalClient, opts ...truredis.Optio
 	require.NoError(t, err)
 	s.Wait()
 	return s
+}
+
+// logging are the options of newStore's default, and a log.
+func logging(to io.Writer) []truredis.Option {
+	return []truredis.Option{truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(to, nil)))}
 }
 
 // ask is what a store does whose memory has no token, or one that is due.
@@ -211,7 +217,7 @@ func TestUnreadableTokenIsNotUsed(t *testing.T) {
 			client := startRedis(t).Client(t)
 			spoil(t, client)
 			var log bytes.Buffer
-			s := newStore(t, client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			s := newStore(t, client, logging(&log)...)
 			token, err := s.Token(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) { return hour("own"), nil })
 			require.NoError(t, err)
 			require.Equal(t, "own", token.AccessToken)
@@ -284,7 +290,7 @@ func TestPatienceEnds(t *testing.T) {
 	client, from := startRedis(t).Client(t), &source{}
 	require.NoError(t, client.Set(t.Context(), "trulioo:token:{key}:lock", "somebody", 0).Err())
 	var log bytes.Buffer
-	s := newStore(t, client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	s := newStore(t, client, logging(&log)...)
 	s.Hurry(time.Minute, 50*time.Millisecond)
 	require.Equal(t, "token-1", ask(t, s, from, ""))
 	require.Contains(t, log.String(), "the process that fetches takes too long")
@@ -365,7 +371,7 @@ func TestWithoutRedisEachIsOnItsOwn(t *testing.T) {
 			srv := truliootest.NewServer(t)
 			for range 2 {
 				var log bytes.Buffer
-				s := newStore(t, client, truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				s := newStore(t, client, logging(&log)...)
 				for range 5 {
 					_, err := srv.Client(trulioo.WithTokenStore(s)).Workflows.List(t.Context(), nil)
 					require.NoError(t, err)
