@@ -1,0 +1,144 @@
+package trulioo_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// A server may know one bound of the time and not the other, or neither: what it
+// sends beyond the bounds is left out here, a second of doubt at each end apart.
+func TestExportWhereBoundsAreIgnored(t *testing.T) {
+	t.Parallel()
+	for name, ignored := range map[string][]string{"none": nil, "after": {"after"}, "before": {"before"}, "both": {"after", "before"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 130, Spacing: time.Second})
+			forgetful := roundTripper(func(req *http.Request) (*http.Response, error) {
+				query := req.URL.Query()
+				for _, name := range ignored {
+					query.Del(name)
+				}
+				req = req.Clone(req.Context())
+				req.URL.RawQuery = query.Encode()
+				return srv.HTTPClient().Transport.RoundTrip(req)
+			})
+			client := srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: forgetful}))
+			var progress trulioo.ExportProgress
+			opts := &trulioo.ExportOptions{SummariesOnly: true, OnProgress: func(p trulioo.ExportProgress) { progress = p }}
+			all := exported(t, client, opts)
+			assert.ElementsMatch(t, srv.Live.IDs(), exportedIDs(all))
+			assert.Equal(t, ignored != nil, progress.Fallback)
+			slices.SortFunc(all, func(a, b *trulioo.ExportItem) int { return a.Client.Created.Compare(b.Client.Created.Time) })
+
+			opts.Filter.After, opts.Filter.Before = all[20].Client.Created.Time, all[100].Client.Created.Time
+			want := exportedIDs(all[21:100])
+			switch name {
+			case "after", "both":
+				want = append(want, all[20].Client.ID)
+			}
+			switch name {
+			case "before", "both":
+				want = append(want, all[100].Client.ID)
+			}
+			assert.ElementsMatch(t, want, exportedIDs(exported(t, client, opts)))
+		})
+	}
+}
+
+// A list without counts is read page by page until nothing new comes: no row of it
+// is lost. A single page that says it is the last is all there is.
+func TestExportOfAListWithoutCounts(t *testing.T) {
+	t.Parallel()
+	counts := []string{"totalElements", "totalPages", "last"}
+	for subset := range 1 << len(counts) {
+		for _, h := range []hostile{
+			{account: truliootest.AccountSpec{Clients: 130, UndatedEvery: 9}},
+			{account: truliootest.AccountSpec{Clients: 130}, listing: truliootest.Listing{IgnoreFilters: true, MaxLimit: 20}},
+			{account: truliootest.AccountSpec{Clients: 7}, listing: truliootest.Listing{EmptyEvery: 3}},
+			{},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				srv := exportServer(t, h.account, truliootest.WithListing(h.listing))
+				silent := roundTripper(func(req *http.Request) (*http.Response, error) {
+					return without(t, srv.HTTPClient().Transport, req, counts, subset)
+				})
+				client := srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: silent}))
+				items := exported(t, client, &trulioo.ExportOptions{SummariesOnly: true})
+				assert.ElementsMatch(t, srv.Live.IDs(), exportedIDs(items), "without %03b", subset)
+			})
+		}
+	}
+}
+
+// without makes a request and takes from a list's answer the members of a subset.
+func without(t *testing.T, base http.RoundTripper, req *http.Request, members []string, subset int) (*http.Response, error) {
+	t.Helper()
+	resp, err := base.RoundTrip(req)
+	if err != nil || !strings.HasSuffix(req.URL.Path, "/clients") {
+		return resp, err
+	}
+	var answer map[string]json.RawMessage
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+	require.NoError(t, resp.Body.Close())
+	for i, name := range members {
+		if subset&(1<<i) != 0 {
+			delete(answer, name)
+		}
+	}
+	body, err := json.Marshal(answer)
+	require.NoError(t, err)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// One answer to every question, which it contradicts or not. The bubble's time is
+// the year 2000.
+func TestExportOfAListThatNeverChanges(t *testing.T) {
+	t.Parallel()
+	for answer, c := range map[string]struct {
+		is     error
+		atOnce bool // believed after one request
+	}{
+		`{"data":[{"id":"a","created":900000000}],"last":true}`:                                 {nil, true},
+		`{"data":[{"id":"a","created":900000000}],"totalPages":1}`:                              {nil, false},
+		`{"data":[{"id":"a","created":900000000},{"id":"a"}],"totalElements":1}`:                {nil, true},
+		`{"data":[{"id":"a","created":900000000}],"last":false,"totalPages":2}`:                 {nil, false},
+		`{"data":[{"id":"a","created":900000000}],"last":true,"totalPages":7}`:                  {nil, false},
+		`{"data":[{"id":"a","created":900000000}],"totalElements":2,"totalPages":1}`:            {trulioo.ErrPaging, false},
+		`{"data":[{"id":"a","created":900000000}],"totalElements":1,"totalPages":50}`:           {nil, true},
+		`{"data":[{"id":"a","created":900000000}],"totalElements":1000000000,"last":true}`:      {trulioo.ErrPaging, false},
+		`{"data":[{"id":"a","created":900000000}],"totalElements":-1,"totalPages":-1}`:          {nil, false},
+		`{"data":[{"id":"a","created":"900000000"},null,{"id":"a"}],"totalElements":"1"}`:       {nil, true},
+		`{"data":[{"id":"a","created":99999999999999}],"totalElements":1,"numberOfElements":9}`: {nil, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 1})
+			srv.Fail(truliootest.ListClients, truliootest.Answer(200, answer))
+			var ids []string
+			var ended error
+			for item, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{SummariesOnly: true}) {
+				if err != nil {
+					ended = err
+				} else {
+					ids = append(ids, item.Client.ID)
+				}
+			}
+			require.ErrorIs(t, ended, c.is, answer)
+			assert.Equal(t, []string{"a"}, ids, answer)
+			assert.Equal(t, c.atOnce, srv.Count(truliootest.ListClients) == 1, answer)
+		})
+	}
+}
