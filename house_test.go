@@ -1,7 +1,6 @@
 package trulioo_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"go/ast"
@@ -12,34 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// The root stays readable, as CONTRIBUTING.md says: few files, most of them short.
-func TestFilesOfTheRootAreFewAndShort(t *testing.T) {
-	t.Parallel()
-	names, err := filepath.Glob("*.go")
-	require.NoError(t, err)
-	var lines []int
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(name)
-		require.NoError(t, err)
-		n := bytes.Count(text, []byte("\n"))
-		assert.LessOrEqual(t, n, 400, name)
-		lines = append(lines, n)
-	}
-	assert.LessOrEqual(t, len(lines), 20, "files")
-	slices.Sort(lines)
-	assert.Less(t, lines[len(lines)/2], 180, "the median")
-}
 
 // CONTRIBUTING.md has a map of the house, with every room on it.
 func TestMapIsComplete(t *testing.T) {
