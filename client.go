@@ -238,7 +238,7 @@ func (c Client) LogValue() slog.Value { return redact.Value("trulioo.Client") }
 
 // validate checks the options of one NewClient or With together.
 func (c *config) validate() error {
-	for _, check := range []func() error{c.checkSecrets, c.checkVariant, c.checkURLs, c.checkLimits, c.checkParts} {
+	for _, check := range []func() error{c.checkSecrets, c.checkVariant, c.checkURLs, c.checkLimits, c.checkParts, c.checkDialect} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -340,8 +340,11 @@ func (c *config) fromEnv() error {
 		{"WithAPIVersion", "TRULIOO_API_VERSION", func(s string) { c.version = APIVersion(s) }},
 		{"WithBaseURL", "TRULIOO_BASE_URL", func(s string) { c.baseURL = s }},
 		{"WithTokenURL", "TRULIOO_TOKEN_URL", func(s string) { c.tokenURL = s }},
+		{"WithDialect.TimeUnit", "TRULIOO_TIME_UNIT", func(s string) { c.dialect.TimeUnit = TimeUnit(s) }},
+		{"WithDialect.Statuses", "TRULIOO_STATUSES", func(s string) { c.dialect.Statuses = StatusesForm(s) }},
+		{"WithDialect.WorkflowsPath", "TRULIOO_WORKFLOWS_PATH", func(s string) { c.dialect.WorkflowsPath = s }},
 	} {
-		if c.has(v.option) {
+		if option, _, _ := strings.Cut(v.option, "."); c.has(option) {
 			continue
 		}
 		value, wrong := env.Value(v.variable)

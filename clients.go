@@ -53,7 +53,7 @@ func (s *ClientsService) List(ctx context.Context, opts *ClientListOptions) (*Pa
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	return listPage[EndClient](ctx, s.client, routes.clients, o.query())
+	return listPage[EndClient](ctx, s.client, routes.clients, o.query(s.client.config.dialect))
 }
 
 // All iterates over the end clients, page after page, one page ahead of the
@@ -135,16 +135,16 @@ func (o *ClientListOptions) check() error {
 	return nil
 }
 
-func (o *ClientListOptions) query() url.Values {
+func (o *ClientListOptions) query(d Dialect) url.Values {
 	query := pagingQuery(o.Limit, o.Page)
 	if !o.After.IsZero() {
-		query.Set("after", timeParam(o.After))
+		d.setTime(query, "after", o.After)
 	}
 	if !o.Before.IsZero() {
-		query.Set("before", timeParam(o.Before.Add(time.Second-time.Nanosecond)))
+		d.setTime(query, "before", o.Before.Add(time.Second-time.Nanosecond))
 	}
 	if len(o.Statuses) > 0 {
-		query.Set("statuses", statusesParam(o.Statuses))
+		d.setStatuses(query, o.Statuses)
 	}
 	if o.FlowID != "" {
 		query.Set("flowId", o.FlowID)

@@ -82,6 +82,9 @@
 //	TRULIOO_API_VERSION     v2 (the default) or v1
 //	TRULIOO_BASE_URL        DefaultBaseURL if not set
 //	TRULIOO_TOKEN_URL       the version's own endpoint if not set
+//	TRULIOO_TIME_UNIT       seconds (the default) or milliseconds; see [Dialect], as for the next two
+//	TRULIOO_STATUSES        comma (the default) or repeated
+//	TRULIOO_WORKFLOWS_PATH  query/workflows if not set
 //
 // Read by [NewWebhookHandlerFromEnv]; commas separate several for rotation:
 //
@@ -125,6 +128,7 @@
 // # The API's gaps
 //
 // The vendor's documentation leaves some things open. Each guess stands in one
-// place of the code; docs/guesses.md in the repository lists them and how to
-// override them.
+// place of the code; docs/guesses.md in the repository lists them. [WithDialect]
+// replaces those about requests, and [Client.Diagnose] asks an account which of
+// them hold.
 package trulioo

@@ -46,6 +46,7 @@ type config struct {
 	userAgent    string
 	maxResponse  int64
 	insecureHTTP bool
+	dialect      Dialect
 
 	given // by this NewClient or With
 }

@@ -2,9 +2,7 @@ package trulioo
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // Environment says which of an account's two halves is asked.
@@ -48,8 +46,7 @@ type route struct {
 
 // routes is the whole API. All of it is GET.
 var routes = struct{ workflows, clients, client, file route }{
-	// The last word of this path is a guess: the vendor's page shows the
-	// parameters and the answer but not the path.
+	// The last word of this path is a guess, which Dialect.WorkflowsPath replaces.
 	workflows: route{"list workflows", "query/workflows"},
 	clients:   route{"list clients", "query/clients"},
 	client:    route{"get client", "query/client/{clientId}"},
@@ -75,21 +72,4 @@ func (c *Client) address(r route, id string, query url.Values) string {
 		return c.prefix + path
 	}
 	return c.prefix + path + "?" + query.Encode()
-}
-
-// The guesses about parameters stand here, each in one function.
-
-// timeParam writes a bound as UNIX seconds. Seconds rather than milliseconds
-// is a guess: the vendor's page says "UNIX timestamp", and its sample answers
-// hold seconds.
-func timeParam(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
-
-// statusesParam joins several statuses with commas, which is a guess: the
-// vendor's page has a plural name and a string.
-func statusesParam(statuses []Status) string {
-	words := make([]string, len(statuses))
-	for i, s := range statuses {
-		words[i] = string(s)
-	}
-	return strings.Join(words, ",")
 }

@@ -45,11 +45,16 @@ type Listing struct {
 	IncludeBefore bool      // a client of exactly "before" is in; by default it is not
 	IncludeAfter  bool      // a client of exactly "after" is in; by default it is not
 	IgnoreFilters bool      // before, after, statuses and flowId do nothing
-	EmptyEvery    int       // every so-manieth page is empty and its rows come on the next one; at least 2, 0 is off
-	RepeatFrom    int       // this page and all later ones have the rows of the page before it, for ever; 0 is off
-	Last          Lie       // Low: never true. High: always true
-	TotalPages    Lie       // Low: one too few. High: one too many
-	Churn         Churn     // changes before each list of clients
+
+	MillisecondBounds bool   // before and after are milliseconds; by default they are seconds
+	RepeatedStatuses  bool   // each statuses is one status, commas included; by default commas separate several
+	WorkflowsPath     string // of the list of workflows, below the version; the default is "query/workflows"
+
+	EmptyEvery int   // every so-manieth page is empty and its rows come on the next one; at least 2, 0 is off
+	RepeatFrom int   // this page and all later ones have the rows of the page before it, for ever; 0 is off
+	Last       Lie   // Low: never true. High: always true
+	TotalPages Lie   // Low: one too few. High: one too many
+	Churn      Churn // changes before each list of clients
 
 	// Before is called before each list of clients and after Churn, one call
 	// at a time. It may change the account.
@@ -176,13 +181,13 @@ func readFilter(query url.Values, how Listing) filter {
 	if how.IgnoreFilters {
 		return f
 	}
-	if after, ok := readSeconds(query.Get("after")); ok {
+	if after, ok := how.readBound(query.Get("after")); ok {
 		f.after = after + 1
 		if how.IncludeAfter {
 			f.after = max(after, 1)
 		}
 	}
-	if before, ok := readSeconds(query.Get("before")); ok {
+	if before, ok := how.readBound(query.Get("before")); ok {
 		f.before = before - 1
 		if how.IncludeBefore {
 			f.before = before
@@ -191,15 +196,20 @@ func readFilter(query url.Values, how Listing) filter {
 			f.before = -1 // nothing is that early
 		}
 	}
-	if statuses := query.Get("statuses"); statuses != "" {
+	if how.RepeatedStatuses {
+		f.statuses = query["statuses"]
+	} else if statuses := query.Get("statuses"); statuses != "" {
 		f.statuses = strings.Split(statuses, ",")
 	}
 	f.flow = query.Get("flowId")
 	return f
 }
 
-func readSeconds(text string) (Date, bool) {
+func (how Listing) readBound(text string) (Date, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
+	if how.MillisecondBounds {
+		n /= 1000
+	}
 	return Date(n), err == nil && n >= 0
 }
 

@@ -48,16 +48,16 @@ func (s *Server) route(r *http.Request) route {
 	if below, ok := strings.CutPrefix(path, "test/"); ok {
 		path, to.account = below, s.Test
 	}
-	version, path, _ := strings.Cut(path, "/query/")
+	version, path, _ := strings.Cut(path, "/")
 	if version != "v1" && version != "v2" {
 		return route{}
 	}
 	switch path {
-	case "workflows":
+	case orElse(s.settings.Load().listing.WorkflowsPath, "query/workflows"):
 		to.operation = ListWorkflows
-	case "clients":
+	case "query/clients":
 		to.operation = ListClients
-	case "file":
+	case "query/file":
 		to.operation = DownloadFile
 	default:
 		to.operation, to.clientID = clientRoute(path)
@@ -65,9 +65,9 @@ func (s *Server) route(r *http.Request) route {
 	return to
 }
 
-// clientRoute is client/{clientId}, with the id as one escaped segment.
+// clientRoute is query/client/{clientId}, with the id as one escaped segment.
 func clientRoute(path string) (Operation, string) {
-	segment, ok := strings.CutPrefix(path, "client/")
+	segment, ok := strings.CutPrefix(path, "query/client/")
 	if !ok || segment == "" || strings.Contains(segment, "/") {
 		return Any, ""
 	}
