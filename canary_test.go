@@ -534,7 +534,8 @@ func TestCanaryInTheEnvironment(t *testing.T) {
 	for variable, value := range map[string]string{
 		"TRULIOO_CLIENT_SECRET": markedSecret + "\n", "TRULIOO_CLIENT_ID": " " + markedID, "TRULIOO_ENVIRONMENT": mark, "TRULIOO_API_VERSION": mark,
 		"TRULIOO_BASE_URL": "https://user:" + mark + "@host", "TRULIOO_TOKEN_URL": "://" + mark,
-		"TRULIOO_WEBHOOK_TOKEN": mark + ",,", "TRULIOO_WEBHOOK_SECRET": mark + "\t",
+		"TRULIOO_WEBHOOK_TOKEN": mark + " ", "TRULIOO_WEBHOOK_SECRET": mark + "\t",
+		"TRULIOO_WEBHOOK_TOKEN_PREVIOUS": mark, "TRULIOO_WEBHOOK_SECRET_PREVIOUS": mark,
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv("TRULIOO_CLIENT_ID", markedID)

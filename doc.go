@@ -86,10 +86,12 @@
 //	TRULIOO_STATUSES        comma (the default) or repeated
 //	TRULIOO_WORKFLOWS_PATH  query/workflows if not set
 //
-// Read by [NewWebhookHandlerFromEnv]; commas separate several for rotation:
+// Read by [NewWebhookHandlerFromEnv], each taken whole, commas included:
 //
-//	TRULIOO_WEBHOOK_TOKEN   the verification token
-//	TRULIOO_WEBHOOK_SECRET  the signing secret
+//	TRULIOO_WEBHOOK_TOKEN            the verification token
+//	TRULIOO_WEBHOOK_TOKEN_PREVIOUS   the one before it, during a rotation
+//	TRULIOO_WEBHOOK_SECRET           the signing secret, of at least 8 characters
+//	TRULIOO_WEBHOOK_SECRET_PREVIOUS  the one before it, during a rotation
 //
 // An option wins over its variable. Empty is the same as not set. White space
 // around a value is an error that names the variable. Nothing else reads the

@@ -2,6 +2,7 @@ package trulioo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,10 @@ const (
 	EventTaskDone                  EventType = "TASK_DONE"
 	EventTaskUndone                EventType = "TASK_UNDONE"
 )
+
+// CallbackEvent is the Event.CallbackType of every callback that the vendor
+// documents, the handshake apart.
+const CallbackEvent = "EVENT_CALLBACK"
 
 // ServiceType names the service that an event is about. The set is open.
 type ServiceType string
@@ -81,18 +86,22 @@ var serviceTypes = openset.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, Servic
 // A field that the callback lacks, or that is of another kind than expected,
 // has its zero value: an odd field must not lose the event.
 type Event struct {
-	ClientID    string          // the end client's id, as Clients.Get takes it
-	Type        EventType       // what happened; "" where the callback does not say
-	Time        Time            // when it happened; zero where the callback does not say
-	User        string          // who caused it, in the vendor's words
-	FlowID      string          // the flow that it happened in
-	NodeID      string          // the step of the workflow
-	UserID      string          // the vendor's id of the user
-	ServiceType ServiceType     // the service, in events about one
-	Test        bool            // of the test environment; see Client.ForEvent
-	Retry       int             // 0 for the first delivery
-	ServiceData *ServiceResult  // the service's result; nil where there is none
-	Raw         json.RawMessage // the callback's exact bytes, with the verification token in them
+	ClientID    string         // the end client's id, as Clients.Get takes it
+	Type        EventType      // what happened; "" where the callback does not say
+	Time        Time           // when it happened; zero where the callback does not say
+	User        string         // who caused it, in the vendor's words
+	FlowID      string         // the flow that it happened in
+	NodeID      string         // the step of the workflow
+	UserID      string         // the vendor's id of the user
+	ServiceType ServiceType    // the service, in events about one
+	Test        bool           // of the test environment; see Client.ForEvent
+	Retry       int            // 0 for the first delivery
+	ServiceData *ServiceResult // the service's result; nil where there is none
+	// CallbackType is the callback's own "type": CallbackEvent, or another word
+	// where another of the vendor's products, which sign with the same header,
+	// calls the same address. The fields above may then be empty; see Raw.
+	CallbackType string
+	Raw          json.RawMessage // the callback's exact bytes, with the verification token in them
 
 	key string
 }
@@ -139,6 +148,8 @@ func newEvent(doc *tape.Doc, raw []byte) *Event {
 		switch string(name) {
 		case "id":
 			e.ClientID = v.Text()
+		case "type":
+			e.CallbackType = callbackType(v.Text())
 		case "event":
 			e.readInner(v)
 		case "flowId":
@@ -161,6 +172,14 @@ func newEvent(doc *tape.Doc, raw []byte) *Event {
 		e.ServiceData.FlowID = e.FlowID
 	}
 	return e
+}
+
+// callbackType gives the known word in the constant's spelling.
+func callbackType(text string) string {
+	if strings.EqualFold(text, CallbackEvent) {
+		return CallbackEvent
+	}
+	return text
 }
 
 func (e *Event) readInner(event tape.Value) {
@@ -281,7 +300,7 @@ type wireInner struct {
 
 func (e Event) wire() wireEvent {
 	return wireEvent{
-		ID: e.ClientID, Type: "EVENT_CALLBACK", Event: wireInner{e.Type, e.Time, e.User},
+		ID: e.ClientID, Type: cmp.Or(e.CallbackType, CallbackEvent), Event: wireInner{e.Type, e.Time, e.User},
 		FlowID: e.FlowID, NodeID: e.NodeID, UserID: e.UserID, ServiceType: e.ServiceType,
 		Test: e.Test, Retry: e.Retry, ServiceData: e.ServiceData,
 	}

@@ -2,6 +2,7 @@ package trulioo_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -319,4 +320,36 @@ func FuzzParseEvent(f *testing.F) {
 		require.NoError(t, json.Unmarshal(queued, &far))
 		require.Equal(t, ev.Key(), far.Key())
 	})
+}
+
+// The vendor's other products sign with the same header: their callbacks are
+// handed over, and CallbackType tells them apart.
+func TestEventOfAnotherProduct(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"type":"EVENT_CALLBACK","id":"c"}`:                  trulioo.CallbackEvent,
+		`{"type":"event_callback","id":"c"}`:                  trulioo.CallbackEvent,
+		`{"type":"TRANSACTION_COMPLETED","id":"t"}`:           "TRANSACTION_COMPLETED",
+		`{"type":"Url_verification_done","event":{"type":1}}`: "Url_verification_done",
+		`{"id":"c"}`:                "",
+		`{"type":{"a":1},"id":"c"}`: "",
+		`{"type":null,"event":{"type":"FLOW_END"},"flow":"f"}`: "",
+	} {
+		var got []*trulioo.Event
+		h, err := trulioo.NewWebhookHandler(func(_ context.Context, ev *trulioo.Event) error { got = append(got, ev); return nil },
+			trulioo.WithInsecureNoVerification())
+		require.NoError(t, err)
+		assert.Equal(t, 200, post(t, h, body).Code, body)
+		require.Len(t, got, 1, body)
+		assert.Equal(t, want, got[0].CallbackType, body)
+		queued, err := json.Marshal(got[0])
+		require.NoError(t, err)
+		assert.Equal(t, want, parse(t, string(queued)).CallbackType, body)
+	}
+	queued, err := json.Marshal(trulioo.Event{CallbackType: "OTHER"})
+	require.NoError(t, err)
+	assert.Equal(t, "OTHER", parse(t, string(queued)).CallbackType, "encoded from its fields")
+	queued, err = json.Marshal(trulioo.Event{})
+	require.NoError(t, err)
+	assert.Equal(t, trulioo.CallbackEvent, parse(t, string(queued)).CallbackType)
 }

@@ -265,7 +265,8 @@ func WithVerificationToken(tokens ...string) WebhookOption {
 
 // WithSigningSecret demands that the X-Trulioo-Signature header holds the hex
 // HMAC-SHA256 of the body under one of these secrets: what the vendor gave the
-// account. Give the old and the new one while they rotate.
+// account. Give the old and the new one while they rotate. One shorter than 8
+// bytes is refused.
 func WithSigningSecret(secrets ...string) WebhookOption {
 	return webhookOption("WithSigningSecret", func(c *webhookConfig) { c.secrets = slices.Clone(secrets) })
 }

@@ -50,8 +50,9 @@ func NewWebhookHandler(fn func(context.Context, *Event) error, opts ...WebhookOp
 
 // NewWebhookHandlerFromEnv is NewWebhookHandler with the token and the secret
 // of TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, for each of the two that
-// no option gives. Several are separated by commas; one that holds a comma
-// needs the option.
+// no option gives. A value is taken whole, commas included. During a rotation
+// TRULIOO_WEBHOOK_TOKEN_PREVIOUS and TRULIOO_WEBHOOK_SECRET_PREVIOUS hold the
+// values that are about to end; they are accepted too.
 func NewWebhookHandlerFromEnv(fn func(context.Context, *Event) error, opts ...WebhookOption) (*WebhookHandler, error) {
 	c := newWebhookConfig(opts)
 	if err := c.fromEnv(); err != nil {
@@ -112,7 +113,7 @@ func (h WebhookHandler) LogValue() slog.Value { return redact.Value("trulioo.Web
 
 // VerifySignature reports ErrWebhookSignature unless signature is the hex
 // HMAC-SHA256 of body, the raw bytes as they came, under one of the secrets. No
-// secret, or an empty one, is an *ArgumentError.
+// secret, or one shorter than 8 bytes, is an *ArgumentError.
 func VerifySignature(body []byte, signature string, secrets ...string) error {
 	if err := checkSecrets("secrets", secrets); err != nil {
 		return err
@@ -337,10 +338,17 @@ func (c *webhookConfig) validate() error {
 	return nil
 }
 
+// minSecret refuses what can only be a piece of a secret, or a mistake: the
+// vendor's have about 40 characters.
+const minSecret = 8 // bytes
+
 // checkSecrets refuses what would verify everything, and what would panic.
 func checkSecrets(argument string, secrets []string) error {
 	if len(secrets) == 0 || slices.Contains(secrets, "") {
 		return &ArgumentError{argument, "needs a secret, and none may be empty"}
+	}
+	if slices.ContainsFunc(secrets, func(s string) bool { return len(s) < minSecret }) {
+		return &ArgumentError{argument, "a secret must have at least 8 characters"}
 	}
 	if slices.ContainsFunc(secrets, verify.Short) {
 		return &ArgumentError{argument, "FIPS 140 mode needs secrets of at least 14 bytes"}
@@ -348,31 +356,51 @@ func checkSecrets(argument string, secrets []string) error {
 	return nil
 }
 
-// fromEnv fills what no option has given.
+// fromEnv fills what no option has given. A variable holds one value, whole:
+// real secrets hold commas.
 func (c *webhookConfig) fromEnv() error {
 	if c.insecure {
 		return nil
 	}
 	for _, v := range []struct {
-		option, variable string
-		list             *[]string
+		option, variable, previous string
+		list                       *[]string
 	}{
-		{"WithVerificationToken", "TRULIOO_WEBHOOK_TOKEN", &c.tokens},
-		{"WithSigningSecret", "TRULIOO_WEBHOOK_SECRET", &c.secrets},
+		{"WithVerificationToken", "TRULIOO_WEBHOOK_TOKEN", "TRULIOO_WEBHOOK_TOKEN_PREVIOUS", &c.tokens},
+		{"WithSigningSecret", "TRULIOO_WEBHOOK_SECRET", "TRULIOO_WEBHOOK_SECRET_PREVIOUS", &c.secrets},
 	} {
 		if c.has(v.option) {
 			continue
 		}
-		list, wrong := env.List(v.variable)
-		if wrong != "" {
-			return &ArgumentError{v.variable, wrong}
+		values, err := rotated(v.variable, v.previous)
+		if err != nil {
+			return err
 		}
-		if list != nil {
-			c.given[v.option], *v.list = v.variable, list
+		if values != nil {
+			c.given[v.option], *v.list = v.variable, values
 		}
 	}
 	if !c.has("WithVerificationToken") && !c.has("WithSigningSecret") {
 		return &ArgumentError{"TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET", "neither is set; one is needed, or both"}
 	}
 	return nil
+}
+
+// rotated gives the values of a variable and of the one that holds the previous
+// value during a rotation; nil where neither is set.
+func rotated(variable, previous string) ([]string, error) {
+	var values []string
+	for _, name := range []string{variable, previous} {
+		value, wrong := env.Value(name)
+		switch {
+		case wrong != "":
+			return nil, &ArgumentError{name, wrong}
+		case value == "":
+		case name == previous && len(values) == 0:
+			return nil, &ArgumentError{name, "is set without " + variable}
+		default:
+			values = append(values, value)
+		}
+	}
+	return values, nil
 }

@@ -18,30 +18,39 @@ func TestNewWebhookHandlerFromEnv(t *testing.T) {
 	const tokenVar, secretVar = "TRULIOO_WEBHOOK_TOKEN", "TRULIOO_WEBHOOK_SECRET"
 	for name, tc := range map[string]struct {
 		token, secret string
+		oldToken, old string // the _PREVIOUS variables
 		opts          []trulioo.WebhookOption
 		refused       []string // what the error names
-		accepts       []string // token,secret that get a 200
+		accepts       []string // token;secret that get a 200
 		rejects       string   // one that gets a 401
 	}{
 		"neither":              {refused: []string{tokenVar, secretVar}},
-		"token":                {token: "t1", accepts: []string{"t1,"}},
-		"tokens":               {token: "t1,t2", accepts: []string{"t1,", "t2,"}},
-		"secret":               {secret: "s1-of-fourteen", accepts: []string{",s1-of-fourteen"}},
-		"secrets":              {secret: "s1-of-fourteen,s2-of-fourteen", accepts: []string{",s1-of-fourteen", ",s2-of-fourteen"}},
-		"both":                 {token: "t1", secret: "s1-of-fourteen", accepts: []string{"t1,s1-of-fourteen"}, rejects: ",s1-of-fourteen"},
+		"token":                {token: "t1", accepts: []string{"t1;"}},
+		"tokens":               {token: "t1", oldToken: "t2", accepts: []string{"t1;", "t2;"}},
+		"token with a comma":   {token: "t1,t2", accepts: []string{"t1,t2;"}, rejects: "t1;"},
+		"secret":               {secret: "s1-of-fourteen", accepts: []string{";s1-of-fourteen"}},
+		"secrets":              {secret: "s1-of-fourteen", old: "s2-of-fourteen", accepts: []string{";s1-of-fourteen", ";s2-of-fourteen"}},
+		"secret with commas":   {secret: "aB,s1$of&fourteen,", accepts: []string{";aB,s1$of&fourteen,"}, rejects: ";s1$of&fourteen"},
+		"old with commas":      {secret: "s1-of-fourteen", old: ",=s2,of#fourteen", accepts: []string{";,=s2,of#fourteen"}, rejects: ";of#fourteen"},
+		"short secret":         {secret: "s1short", refused: []string{secretVar, "8 characters"}},
+		"short old secret":     {secret: "s1-of-fourteen", old: "s1short", refused: []string{secretVar, "8 characters"}},
+		"old secret alone":     {old: "s1-of-fourteen", refused: []string{secretVar + "_PREVIOUS", "without"}},
+		"old token alone":      {oldToken: "t1", secret: "s1-of-fourteen", refused: []string{tokenVar + "_PREVIOUS", "without"}},
+		"space around the old": {token: "t1", oldToken: "t1\n", refused: []string{tokenVar + "_PREVIOUS"}},
+		"both":                 {token: "t1", secret: "s1-of-fourteen", accepts: []string{"t1;s1-of-fourteen"}, rejects: ";s1-of-fourteen"},
 		"space around":         {token: "t1 ", refused: []string{tokenVar}},
 		"newline":              {secret: "s1\n", refused: []string{secretVar}},
-		"space in the list":    {token: "t1, t2", refused: []string{tokenVar}},
 		"only space":           {token: " ", refused: []string{tokenVar}},
-		"empty part":           {secret: "s1,", refused: []string{secretVar}},
-		"option wins":          {token: " bad", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1,"}},
-		"option of the other":  {secret: "s1-of-fourteen", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1,s1-of-fourteen"}, rejects: "o1,"},
-		"insecure wins":        {token: "t1", opts: []trulioo.WebhookOption{trulioo.WithInsecureNoVerification()}, accepts: []string{","}},
+		"option wins":          {token: " bad", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1;"}},
+		"option of the other":  {secret: "s1-of-fourteen", opts: []trulioo.WebhookOption{trulioo.WithVerificationToken("o1")}, accepts: []string{"o1;s1-of-fourteen"}, rejects: "o1;"},
+		"insecure wins":        {token: "t1", opts: []trulioo.WebhookOption{trulioo.WithInsecureNoVerification()}, accepts: []string{";"}},
 		"a bad option is seen": {token: "t1", opts: []trulioo.WebhookOption{trulioo.WithSigningSecret("")}, refused: []string{"WithSigningSecret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(tokenVar, tc.token)
 			t.Setenv(secretVar, tc.secret)
+			t.Setenv(tokenVar+"_PREVIOUS", tc.oldToken)
+			t.Setenv(secretVar+"_PREVIOUS", tc.old)
 			h, err := trulioo.NewWebhookHandlerFromEnv(accept, tc.opts...)
 			for _, part := range tc.refused {
 				require.ErrorContains(t, err, part)
@@ -53,7 +62,7 @@ func TestNewWebhookHandlerFromEnv(t *testing.T) {
 			}
 			require.NoError(t, err)
 			answer := func(pair string) int {
-				token, secret, _ := strings.Cut(pair, ",")
+				token, secret, _ := strings.Cut(pair, ";")
 				body := `{"token":"` + token + `"}`
 				return post(t, h, body, setHeader("X-Trulioo-Signature", sign([]byte(body), secret))).Code
 			}

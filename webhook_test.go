@@ -321,7 +321,8 @@ func TestWebhookTrapEmptySecret(t *testing.T) {
 		"nothing":           {nil, "WithVerificationToken"},
 		"empty secret":      {[]trulioo.WebhookOption{trulioo.WithSigningSecret("")}, "WithSigningSecret"},
 		"no secret":         {[]trulioo.WebhookOption{trulioo.WithSigningSecret()}, "WithSigningSecret"},
-		"one empty secret":  {[]trulioo.WebhookOption{trulioo.WithSigningSecret("a", "")}, "WithSigningSecret"},
+		"one empty secret":  {[]trulioo.WebhookOption{trulioo.WithSigningSecret("a-whole-secret", "")}, "WithSigningSecret"},
+		"short secret":      {[]trulioo.WebhookOption{trulioo.WithSigningSecret("a-whole-secret", "seven77")}, "WithSigningSecret"},
 		"beside a token":    {[]trulioo.WebhookOption{some, trulioo.WithSigningSecret("")}, "WithSigningSecret"},
 		"empty token":       {[]trulioo.WebhookOption{trulioo.WithVerificationToken("")}, "WithVerificationToken"},
 		"no token":          {[]trulioo.WebhookOption{trulioo.WithVerificationToken()}, "WithVerificationToken"},
@@ -342,7 +343,7 @@ func TestWebhookTrapEmptySecret(t *testing.T) {
 	}
 	_, err := trulioo.NewWebhookHandler(nil, some)
 	require.Error(t, err)
-	for _, secrets := range [][]string{nil, {""}, {"a", ""}} {
+	for _, secrets := range [][]string{nil, {""}, {"a-whole-secret", ""}, {"seven77"}} {
 		var refused *trulioo.ArgumentError
 		require.ErrorAs(t, trulioo.VerifySignature(nil, "", secrets...), &refused)
 	}

@@ -1,7 +1,8 @@
 // Webhook receives the vendor's events and prints one JSON line for each, with
 // nothing personal in it. After the end of a flow it fetches the profile.
 //
-// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, and for the
+// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, with the values of
+// before a rotation in the same names with _PREVIOUS, and for the
 // profile the variables of trulioo.NewClientFromEnv. Without any of them it
 // shows itself at work against a sandbox and exits.
 package main

@@ -21,7 +21,7 @@ func environment(t *testing.T, values map[string]string) {
 	t.Helper()
 	for _, name := range []string{
 		"TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET", "TRULIOO_ENVIRONMENT", "TRULIOO_API_VERSION",
-		"TRULIOO_BASE_URL", "TRULIOO_TOKEN_URL", "TRULIOO_WEBHOOK_TOKEN", "TRULIOO_WEBHOOK_SECRET",
+		"TRULIOO_BASE_URL", "TRULIOO_TOKEN_URL", "TRULIOO_WEBHOOK_TOKEN", "TRULIOO_WEBHOOK_SECRET", "TRULIOO_WEBHOOK_TOKEN_PREVIOUS", "TRULIOO_WEBHOOK_SECRET_PREVIOUS",
 	} {
 		t.Setenv(name, values[name])
 	}
@@ -54,7 +54,7 @@ func TestReceivesUntilStopped(t *testing.T) { //nolint:paralleltest // it sets t
 	environment(t, map[string]string{
 		"TRULIOO_CLIENT_ID": sandbox.ClientID, "TRULIOO_CLIENT_SECRET": sandbox.ClientSecret,
 		"TRULIOO_BASE_URL": sandbox.BaseURL, "TRULIOO_TOKEN_URL": sandbox.TokenURL,
-		"TRULIOO_WEBHOOK_TOKEN": "an-old-one," + truliootest.WebhookToken, "TRULIOO_WEBHOOK_SECRET": truliootest.WebhookSecret,
+		"TRULIOO_WEBHOOK_TOKEN": truliootest.WebhookToken, "TRULIOO_WEBHOOK_TOKEN_PREVIOUS": "an-old-one", "TRULIOO_WEBHOOK_SECRET": truliootest.WebhookSecret,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

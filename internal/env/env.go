@@ -17,21 +17,3 @@ func Value(name string) (value, wrong string) {
 	}
 	return value, ""
 }
-
-// List reads a comma-separated variable; nil means unset.
-func List(name string) (values []string, wrong string) {
-	value, wrong := Value(name)
-	if value == "" {
-		return nil, wrong
-	}
-	parts := strings.Split(value, ",")
-	for _, part := range parts {
-		if part == "" {
-			return nil, "has an empty part"
-		}
-		if part != strings.TrimSpace(part) {
-			return nil, "has white space around a part"
-		}
-	}
-	return parts, ""
-}
