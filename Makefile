@@ -1,5 +1,5 @@
 # make check is what CI runs.
-.PHONY: check test lint format fuzz golden
+.PHONY: check test lint format fuzz golden licences
 
 check:
 	.ci/run
@@ -19,3 +19,7 @@ fuzz:
 # golden writes testdata/api.txt anew; see CONTRIBUTING.md.
 golden:
 	go test -run '^TestAPI$$' . -update
+
+# licences lists the licence of every module, direct and indirect; see .ci/licences.
+licences:
+	.ci/licences
