@@ -108,7 +108,7 @@ func failing(t *testing.T, effect truliootest.Effect) {
 func assertKnown(t *testing.T, err error) {
 	t.Helper()
 	switch err.(type) { //nolint:errorlint // it must be the outermost
-	case *trulioo.APIError, *trulioo.AuthError, *trulioo.TransportError, *trulioo.DecodeError, *trulioo.ArgumentError:
+	case *trulioo.APIError, *trulioo.AuthError, *trulioo.TransportError, *trulioo.DecodeError, *trulioo.ArgumentError, *trulioo.FileError:
 	default:
 		assert.Fail(t, "an error of a foreign type", "%T", err)
 	}

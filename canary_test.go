@@ -300,6 +300,7 @@ func canaryCalls(client *trulioo.Client) map[truliootest.Operation][]func(contex
 		truliootest.DownloadFile: {
 			func(ctx context.Context) (any, error) { return download(ctx, client, markedFileKey) },
 			func(ctx context.Context) (any, error) { return client.Files.Save(ctx, markedFileKey, io.Discard) },
+			func(ctx context.Context) (any, error) { return saveAll(ctx, client, markedFileKey) },
 		},
 	}
 	return calls
@@ -345,6 +346,16 @@ func download(ctx context.Context, client *trulioo.Client, key string) (any, err
 	defer func() { _ = file.Body.Close() }()
 	_, err = io.Copy(io.Discard, file.Body)
 	return file, err
+}
+
+func saveAll(ctx context.Context, client *trulioo.Client, key string) (any, error) {
+	dir, err := os.MkdirTemp("", mark) //nolint:usetesting // it ends with the call, of which there are many
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	profile := &trulioo.Profile{FlowData: map[string]trulioo.Flow{mark: {FileData: map[string]string{mark: key}}}}
+	return client.Files.SaveAll(ctx, dir, profile)
 }
 
 func TestCanaryIsSeen(t *testing.T) {
@@ -396,6 +407,7 @@ func TestCanaryOnSuccess(t *testing.T) {
 		}
 	}
 	events(t, seen)
+	seen.visit(reflect.ValueOf(&trulioo.FileError{Ref: trulioo.FileRef{Key: mark}}))
 	assert.NotEmpty(t, out.text())
 	assertHidden(t, out.text(), "the log or the observer")
 
@@ -495,6 +507,7 @@ func TestCanaryInOptions(t *testing.T) {
 		"WithScope": trulioo.WithScope(mark), "WithHTTPClient": trulioo.WithHTTPClient(&http.Client{}), "WithRetry": trulioo.WithRetry(trulioo.RetryPolicy{}),
 		"WithRateLimit": trulioo.WithRateLimit(math.NaN(), 1), "WithLogger": trulioo.WithLogger(out.logger()), "WithObserver": trulioo.WithObserver(&out),
 		"WithUserAgent": trulioo.WithUserAgent(mark + "\n"), "WithMaxResponseBytes": trulioo.WithMaxResponseBytes(-1), "WithInsecureHTTP": trulioo.WithInsecureHTTP(),
+		"WithOpenEndedFiles":    trulioo.WithOpenEndedFiles(),
 		"WithVerificationToken": trulioo.WithVerificationToken(markedWebhook), "WithSigningSecret": trulioo.WithSigningSecret(markedWebhook),
 		"WithInsecureNoVerification": trulioo.WithInsecureNoVerification(), "WithDeduper": trulioo.WithDeduper(trulioo.NewMemoryDeduper(1, 1)),
 		"WithMaxBodyBytes": trulioo.WithMaxBodyBytes(-1), "WithHandlerTimeout": trulioo.WithHandlerTimeout(-1), "WithWebhookLogger": trulioo.WithWebhookLogger(out.logger()),

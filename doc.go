@@ -16,8 +16,10 @@
 //   - Read a profile: [ClientsService.Get], then [Profile.Value] for what was
 //     entered, [Profile.Services] and [ServiceResult.Details] for what was
 //     checked, [Profile.WatchlistHits] and [Profile.Files].
-//   - Download a file: [FilesService.Save] to a writer, or
-//     [FilesService.Download] for a stream. [FileRef.Name] is safe on any disk.
+//   - Download a file: [FilesService.SaveAll] for all files of a profile in a
+//     folder, [FilesService.Save] to a writer, or [FilesService.Download] for a
+//     stream. [FileRef.Name] is safe on any disk, [FileRef.UniqueName] is one
+//     file's only.
 //   - Export the account: [ClientsService.Export], parallel, complete while the
 //     account changes, and resumable.
 //   - Receive events: [NewWebhookHandler] is an http.Handler; its Handle is for
@@ -37,6 +39,7 @@
 //	GET query/clients            ClientsService.Slices    clients.go
 //	GET query/file               FilesService.Download    files.go
 //	GET query/file               FilesService.Save        files.go
+//	GET query/file               FilesService.SaveAll     save_all.go
 //
 // All of them have two versions and two environments; routes.go has the one
 // table of paths. Tokens are fetched as needed, by auth.go.

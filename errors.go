@@ -36,6 +36,9 @@ var (
 	// ErrNoDetails means that a service result has no vendor record, usually
 	// since GetOptions.FullServiceDetails was not set.
 	ErrNoDetails = errors.New("trulioo: no full service details")
+	// ErrOpenEnded means that nothing tells where a file ends, so that it may
+	// have been cut off; see FilesService.Download and WithOpenEndedFiles.
+	ErrOpenEnded = errors.New("trulioo: nothing tells where the file ends")
 	// ErrPaging means that the pages of a list contradict each other, so that
 	// going on could lose or repeat rows.
 	ErrPaging = errors.New("trulioo: the pages of the list contradict each other")

@@ -10,11 +10,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync"
+	"sync/atomic"
 
-	"github.com/trulioo-go/trulioo/internal/filename"
+	"github.com/trulioo-go/trulioo/internal/download"
 	"github.com/trulioo-go/trulioo/internal/redact"
-	"github.com/trulioo-go/trulioo/internal/resume"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
@@ -28,10 +28,11 @@ func (FilesService) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.File
 type File struct {
 	// Body streams the file. Reading a file that is cut off ends in a
 	// *TransportError rather than in io.EOF.
-	Body        io.ReadCloser
-	ContentType string // the server's word; "" if it has none
-	Size        int64  // in bytes; -1 if the server does not say
-	Name        string // a safe file name: the server's cleaned, or the key's
+	Body            io.ReadCloser
+	ContentType     string // the server's word; "" if it has none
+	ContentEncoding string // the server's word for how Body is encoded, such as "base64"; "" if it is not
+	Size            int64  // in bytes; -1 if the server does not say
+	Name            string // a safe file name: the server's cleaned, or the key's
 }
 
 // Format prints the type's name only: a file's name can be personal.
@@ -48,6 +49,11 @@ const saveBuffer = 128 << 10
 // retry once the body has begun, and no time limit but ctx's and
 // RetryPolicy.IdleTimeout.
 //
+// A file whose end nobody tells, since the answer has neither a length nor
+// chunks, ends in ErrOpenEnded in place of io.EOF: it can be cut anywhere. The
+// library asks the server for the length first, by a range and by HEAD;
+// WithOpenEndedFiles accepts what is left.
+//
 // Operation: GET query/file
 func (s *FilesService) Download(ctx context.Context, key string) (*File, error) {
 	resp, err := s.open(ctx, key, nil)
@@ -58,24 +64,27 @@ func (s *FilesService) Download(ctx context.Context, key string) (*File, error) 
 		_ = resp.Body.Close()
 		return nil, &DecodeError{Operation: routes.file.operation, Reason: "the answer is a success but not the file"}
 	}
-	return newFile(key, resp), nil
+	return s.newFile(ctx, key, resp), nil
 }
 
-func newFile(key string, resp *http.Response) *File {
+func (s *FilesService) newFile(ctx context.Context, key string, resp *http.Response) *File {
+	coding, _ := download.Coding(resp)
 	f := &File{
-		Body:        &fileBody{ReadCloser: resp.Body, left: resp.ContentLength},
-		ContentType: resp.Header.Get("Content-Type"),
-		Size:        resp.ContentLength,
-		Name:        FileRef{Key: key}.Name(),
+		Body:            s.newBody(ctx, resp),
+		ContentType:     resp.Header.Get("Content-Type"),
+		ContentEncoding: coding,
+		Size:            resp.ContentLength,
+		Name:            FileRef{Key: key}.Name(),
 	}
 	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
-		f.Name = filename.Safe(params["filename"])
+		f.Name = download.SafeName(params["filename"])
 	}
 	return f
 }
 
 // open asks for the file as it is stored: with a compression of the transport's
-// on top, neither its length nor a range of it could be checked.
+// on top, neither its length nor a range of it could be checked. Where nothing
+// in the answer tells the file's length, the server is asked for it.
 func (s *FilesService) open(ctx context.Context, key string, header http.Header) (*http.Response, error) {
 	if key == "" {
 		return nil, &ArgumentError{Argument: "key", Reason: "must not be empty"}
@@ -83,8 +92,28 @@ func (s *FilesService) open(ctx context.Context, key string, header http.Header)
 	if err := checkContext(ctx); err != nil {
 		return nil, err
 	}
+	resp, err := s.ask(ctx, http.MethodGet, key, header)
+	if err != nil {
+		return nil, err
+	}
+	if _, compressed := download.Coding(resp); compressed {
+		_ = resp.Body.Close()
+		return nil, &DecodeError{Operation: routes.file.operation, Reason: "the file came compressed, which was not asked for"}
+	}
+	if resp.ContentLength < 0 {
+		resp.ContentLength = download.PartLength(resp)
+	}
+	if resp.StatusCode == http.StatusOK && download.OpenEnded(resp) {
+		resp.ContentLength = s.askLength(ctx, key, resp)
+	}
+	return resp, nil
+}
+
+// ask sends one request for the file. A HEAD asks for all but its bytes.
+func (s *FilesService) ask(ctx context.Context, method, key string, header http.Header) (*http.Response, error) {
 	call := &transport.Call{
 		Operation: routes.file.operation,
+		Head:      method == http.MethodHead,
 		URL:       s.client.address(routes.file, "", url.Values{"key": {key}}),
 		Header:    http.Header{"Accept-Encoding": {"identity"}},
 	}
@@ -93,29 +122,50 @@ func (s *FilesService) open(ctx context.Context, key string, header http.Header)
 	if err != nil {
 		return nil, failure(call.Operation, err)
 	}
-	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		_ = resp.Body.Close()
-		return nil, &DecodeError{Operation: call.Operation, Reason: "the file came compressed, which was not asked for"}
-	}
 	return resp, nil
+}
+
+// askLength asks for the length that first, an answer with the whole file,
+// lacks; -1 where the server does not tell. A range of one byte comes before
+// HEAD, since a signed address of an object store is good for one method only.
+func (s *FilesService) askLength(ctx context.Context, key string, first *http.Response) int64 {
+	for _, question := range []struct {
+		method string
+		header http.Header
+	}{
+		{http.MethodGet, http.Header{"Range": {"bytes=0-0"}}},
+		{http.MethodHead, nil},
+	} {
+		resp, err := s.ask(ctx, question.method, key, question.header)
+		if err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if length := download.WholeLength(resp, first); length >= 0 {
+			return length
+		}
+	}
+	return -1
 }
 
 // Save downloads the file of a key to w and returns the bytes written, which
 // are the whole file where the error is nil. A transfer that breaks is resumed
 // only where the server proves by a strong ETag and an exact Content-Range that
 // the rest belongs to what was written; else, with bytes written, it fails: w
-// then holds the beginning of the file. An error of w is returned as it is.
+// then holds the beginning of the file. A file whose end nobody tells is written
+// as far as it came and is ErrOpenEnded; see Download. An error of w is returned
+// as it is.
 func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64, error) {
 	if w == nil {
 		return 0, &ArgumentError{Argument: "w", Reason: "must not be nil"}
 	}
-	var t resume.Transfer
+	var t download.Transfer
 	for attempt := 1; ; attempt++ {
 		resp, err := s.open(ctx, key, t.Header()) //nolint:bodyclose // copyFile closes it
 		if err != nil {
 			return t.Written, err
 		}
-		broken, err := copyFile(w, resp, &t)
+		broken, err := s.copyFile(ctx, w, resp, &t)
 		if !broken || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.Resumable() {
 			return t.Written, err
 		}
@@ -124,38 +174,73 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 
 // copyFile writes what resp brings, if it follows what was written. broken says
 // that the reading failed rather than the writing.
-func copyFile(w io.Writer, resp *http.Response, t *resume.Transfer) (broken bool, err error) {
-	body := &fileBody{ReadCloser: resp.Body, left: resp.ContentLength}
-	defer func() { _ = body.Close() }()
+func (s *FilesService) copyFile(ctx context.Context, w io.Writer, resp *http.Response, t *download.Transfer) (broken bool, err error) {
 	if !t.Fits(resp) {
+		_ = resp.Body.Close()
 		return false, &DecodeError{Operation: routes.file.operation, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
 	}
+	body := s.newBody(ctx, resp)
+	defer func() { _ = body.Close() }()
 	// Without its ReadFrom, w cannot hide an error of the reading or choose a
 	// smaller buffer.
 	n, err := io.CopyBuffer(struct{ io.Writer }{w}, body, make([]byte, saveBuffer))
 	t.Written += n
-	return err != nil && err == body.err, err //nolint:errorlint // w may well return one of the same kind
+	return err != nil && err == body.err && !errors.Is(err, ErrOpenEnded), err //nolint:errorlint // w may well return one of the same kind
 }
 
-// fileBody makes the errors of reading a file typed, and a short file an error.
+// fileBody makes the errors of reading a file typed, a short or long file an
+// error, and the end of the transfer known to the observers.
 type fileBody struct {
 	io.ReadCloser
-	left int64 // negative if not known
-	err  error // what Read failed with, io.EOF apart
+	size      int64 // of the body; negative if not known
+	openEnded bool  // nothing tells the end, and the caller has not accepted that
+	read      atomic.Int64
+	err       error         // what Read failed with, io.EOF apart
+	end       func(Outcome) // tells the observers, once
+}
+
+func (s *FilesService) newBody(ctx context.Context, resp *http.Response) *fileBody {
+	b := &fileBody{
+		ReadCloser: resp.Body,
+		size:       resp.ContentLength,
+		openEnded:  download.OpenEnded(resp) && !s.client.config.openEnded,
+	}
+	_, end := startAll(ctx, s.client.config.observers(), Step{Kind: StepTransfer, Operation: "transfer file"})
+	var once sync.Once // a body may be closed from elsewhere while it is read
+	b.end = func(o Outcome) { once.Do(func() { end(o) }) }
+	return b
 }
 
 // Read implements io.Reader.
 func (b *fileBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.left >= 0 {
-		b.left -= int64(n)
+	read := b.read.Add(int64(n))
+	switch {
+	case err == nil && (b.size < 0 || read <= b.size):
+		return n, nil
+	case b.size >= 0 && read > b.size:
+		b.err = &DecodeError{Operation: routes.file.operation, Reason: "the file is longer than the server said"}
+	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		b.err = transportError(routes.file.operation, err, 1)
+	case read < b.size:
+		b.err = transportError(routes.file.operation, io.ErrUnexpectedEOF, 1)
+	case b.openEnded:
+		b.err = &TransportError{
+			Operation: routes.file.operation, Reason: "nothing tells where the file ends",
+			Attempts: 1, causes: []error{ErrOpenEnded},
+		}
+	default:
+		b.end(Outcome{Bytes: read})
+		return n, io.EOF
 	}
-	if errors.Is(err, io.EOF) && b.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil || errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return n, err
-	}
-	b.err = transportError(routes.file.operation, err, 1)
+	b.end(Outcome{Bytes: read, Err: b.err})
 	return n, b.err
+}
+
+// Close ends the transfer. A file that the caller has not read to its end is no
+// failure.
+func (b *fileBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.end(Outcome{Bytes: b.read.Load()})
+	return err
 }

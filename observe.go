@@ -18,6 +18,7 @@ const (
 	StepCall     StepKind = "call"     // one call of a method, its retries and waits included
 	StepAttempt  StepKind = "attempt"  // one HTTP exchange of a call
 	StepToken    StepKind = "token"    // one token fetch, its retries included
+	StepTransfer StepKind = "transfer" // the bytes of one file, from the answer's header to their end
 	StepThrottle StepKind = "throttle" // a wait for the rate limit or for the end of a 429 pause
 	StepWebhook  StepKind = "webhook"  // one webhook request, from its first byte to the answer
 )
@@ -25,7 +26,7 @@ const (
 // Step is a piece of work that begins. Nothing in it is personal or secret.
 type Step struct {
 	Kind      StepKind
-	Operation string // a constant such as "get client", "fetch token" or "receive webhook"
+	Operation string // a constant such as "get client", "fetch token", "transfer file" or "receive webhook"
 	Attempt   int    // 1 for the first exchange of a call; 0 where the kind is not StepAttempt
 }
 
@@ -33,6 +34,7 @@ type Step struct {
 type Outcome struct {
 	StatusCode int       // the HTTP status received or, for StepWebhook, given; 0 where there was none
 	RequestID  string    // the server's id of the request, if it sent one
+	Bytes      int64     // of a file that came, whether or not it came whole; set for StepTransfer only
 	Attempts   int       // exchanges made so far; set for StepCall and StepToken
 	EventType  EventType // of a verified event, if it is one of the constants; set for StepWebhook only
 	Result     string    // a constant such as "handled" or "duplicate"; set for StepWebhook only
@@ -47,8 +49,8 @@ type Observer interface {
 	Start(ctx context.Context, step Step) (context.Context, func(Outcome))
 }
 
-// observe is what the transport calls: the caller's observer, the logger, or both.
-func (c *config) observe() transport.Observe {
+// observers are the caller's observer, the logger, or both.
+func (c *config) observers() []Observer {
 	var observers []Observer
 	if c.observer != nil {
 		observers = append(observers, c.observer)
@@ -56,6 +58,12 @@ func (c *config) observe() transport.Observe {
 	if c.logger != nil {
 		observers = append(observers, logObserver{c.logger})
 	}
+	return observers
+}
+
+// observe is what the transport calls.
+func (c *config) observe() transport.Observe {
+	observers := c.observers()
 	if len(observers) == 0 {
 		return nil
 	}
@@ -118,6 +126,9 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 		}
 		if n := max(step.Attempt, o.Attempts); n != 0 {
 			attrs = append(attrs, slog.Int("attempt", n))
+		}
+		if step.Kind == StepTransfer {
+			attrs = append(attrs, slog.Int64("bytes", o.Bytes))
 		}
 		if o.RequestID != "" {
 			attrs = append(attrs, slog.String("request_id", o.RequestID))

@@ -63,7 +63,7 @@ func TestObserver_sees_every_step(t *testing.T) {
 			"attempt get client #1 404 *trulioo.APIError",
 			"call get client 404 *trulioo.APIError",
 			"attempt download file #1 200",
-			"call download file 200",
+			"call download file 200", "transfer transfer file 0",
 		}, observer.seen)
 	})
 }

@@ -47,6 +47,7 @@ type config struct {
 	maxResponse  int64
 	insecureHTTP bool
 	dialect      Dialect
+	openEnded    bool
 
 	given // by this NewClient or With
 }
@@ -203,6 +204,14 @@ func WithUserAgent(agent string) Option {
 // Files have no cap.
 func WithMaxResponseBytes(n int64) Option {
 	return option("WithMaxResponseBytes", func(c *config) { c.maxResponse = n })
+}
+
+// WithOpenEndedFiles takes a file for whole although nothing tells where it
+// ends: where the answer has neither a length nor chunks, and the server does
+// not tell the length either. A connection that breaks then ends a file
+// anywhere, without an error. It is for a store that cannot do better.
+func WithOpenEndedFiles() Option {
+	return option("WithOpenEndedFiles", func(c *config) { c.openEnded = true })
 }
 
 // WithInsecureHTTP allows plain http for hosts that are not loopback. Tokens,

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/filename"
+	"github.com/trulioo-go/trulioo/internal/download"
 )
 
 // Answer is one value that an end client entered.
@@ -32,7 +32,13 @@ type FileRef struct {
 // Name is a safe file name for the file: the last part of the path in the key,
 // cleaned, or one made from a digest of the key where it is not base64 of text.
 // Two keys can have the same name. It is personal as Key is.
-func (f FileRef) Name() string { return filename.OfKey(f.Key) }
+func (f FileRef) Name() string { return download.NameOfKey(f.Key) }
+
+// UniqueName is Name with a digest of the key before the extension, such as
+// "passport-3f9a01c2b4d5e6f7.jpg". No two keys share it, on file systems that
+// ignore case or Unicode's normal forms either, and it stays the same whatever
+// files a profile gets later. It is personal as Key is.
+func (f FileRef) UniqueName() string { return download.UniqueNameOfKey(f.Key) }
 
 // Value gives the answer to the fields of a role, without the white space
 // around it. It is ok only if there is one and all answers, over all flows and

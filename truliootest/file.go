@@ -34,6 +34,7 @@ type Files struct {
 	IgnoreRange       bool   // the whole file for a range
 	WrongContentRange bool   // a 206 whose Content-Range says other bytes than it has
 	Chunked           bool   // no Content-Length
+	OpenEnded         bool   // neither Content-Length nor chunks: the file ends with the connection. A range is served well
 	ChangeEachRequest bool   // other bytes, and another ETag, for each request
 	Redirect          bool   // 302 to the object store, on another host
 	ContentType       string // the default is image/jpeg
@@ -87,9 +88,12 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, key string) {
 		header.Set("ETag", `W/"`+tag+`"`)
 	case NoETag:
 	}
-	if how.IgnoreRange || how.Chunked {
+	if how.IgnoreRange || how.Chunked || how.OpenEnded && r.Header.Get("Range") == "" {
 		header.Set("Accept-Ranges", "none")
-		if !how.Chunked {
+		switch {
+		case how.OpenEnded:
+			header.Set("Transfer-Encoding", "identity") // net/http's word for it; it is not sent
+		case !how.Chunked:
 			header.Set("Content-Length", strconv.FormatInt(content.size, 10))
 		}
 		w.WriteHeader(http.StatusOK)

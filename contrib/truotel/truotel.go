@@ -10,6 +10,7 @@
 //	trulioo <operation>      client    one call, such as "trulioo get client", its retries and waits included
 //	GET, POST                client    one HTTP exchange of a call or of a token fetch
 //	trulioo fetch token      client    one token fetch, which may be on behalf of other calls too
+//	trulioo transfer file    client    the bytes of one file, from the answer's header to their end
 //	trulioo wait             internal  a wait for the rate limit or for the end of a 429 pause
 //	trulioo receive webhook  server    one webhook request; internal below a span of this process
 //
@@ -121,7 +122,7 @@ func spanName(step trulioo.Step) string {
 
 func spanKind(ctx context.Context, step trulioo.Step) trace.SpanKind {
 	switch step.Kind {
-	case trulioo.StepCall, trulioo.StepAttempt, trulioo.StepToken:
+	case trulioo.StepCall, trulioo.StepAttempt, trulioo.StepToken, trulioo.StepTransfer:
 		return trace.SpanKindClient
 	case trulioo.StepWebhook:
 		// Below the span of an HTTP server's own instrumentation there is nothing

@@ -18,6 +18,7 @@ type Call struct {
 	Header    http.Header             // what to send beside our own; may be nil
 	Form      []byte                  // a token request's body; non-nil makes it a POST
 	Post      bool                    // a token request: no bearer, no redirects, 4xx is final
+	Head      bool                    // a HEAD: the answer has a header and no body
 	Decode    func(body []byte) error // nil for a stream
 }
 
@@ -120,8 +121,11 @@ func (x *exchange) client() *http.Client {
 func (x *exchange) request() (*retryablehttp.Request, error) {
 	method := http.MethodGet
 	var form any
-	if x.call.Post {
+	switch {
+	case x.call.Post:
 		method, form = http.MethodPost, x.call.Form
+	case x.call.Head:
+		method = http.MethodHead
 	}
 	req, err := retryablehttp.NewRequestWithContext(x.ctx, method, x.call.URL, form)
 	if err != nil {

@@ -1,6 +1,4 @@
-// Package filename makes file names that are safe on every common file system of
-// names that are not trusted.
-package filename
+package download
 
 import (
 	"crypto/sha256"
@@ -17,14 +15,36 @@ const (
 	maxExtensionBytes = 32  // what is longer is no extension
 )
 
-// OfKey is the last part of the path in an API file key, made safe, or a name
+// NameOfKey is the last part of the path in an API file key, made safe, or a name
 // made from a digest of the key where it is not base64 of text.
-func OfKey(key string) string {
+func NameOfKey(key string) string {
 	if name, ok := keyName(key); ok {
-		return Safe(name)
+		return SafeName(name)
 	}
-	digest := sha256.Sum256([]byte(key))
-	return "file-" + hex.EncodeToString(digest[:8])
+	return "file-" + digest(key)
+}
+
+// UniqueNameOfKey is NameOfKey with a digest of the key before the extension,
+// so that no two keys share a name, however a file system compares names: by
+// case, by Unicode's normal forms, or by both with rules of its own. It depends
+// on nothing but the key: a file keeps its name whatever files come later.
+func UniqueNameOfKey(key string) string {
+	base, ok := keyName(key)
+	if !ok {
+		return NameOfKey(key)
+	}
+	name := SafeName(base)
+	extension := path.Ext(name)
+	stem := strings.TrimSuffix(name, extension)
+	if stem == "" {
+		stem = "file"
+	}
+	return stem + "-" + digest(key) + extension
+}
+
+func digest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:8])
 }
 
 // keyName decodes a key, which is base64 of any flavour, to
@@ -43,9 +63,9 @@ func keyName(key string) (string, bool) {
 	return path.Base(text), true
 }
 
-// Safe makes a file name of a name that is not trusted: its last part,
+// SafeName makes a file name of a name that is not trusted: its last part,
 // fit for every common file system, never empty and never a dot name.
-func Safe(name string) string {
+func SafeName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(safeRune, strings.ToValidUTF8(name, "_"))
 	name = strings.TrimRight(name, ". ")

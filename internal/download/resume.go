@@ -1,6 +1,6 @@
-// Package resume goes on with a file whose transfer broke off, where the server
-// proves that the rest belongs to what was written.
-package resume
+// Package download knows how a file comes whole and under which name: where its
+// end is told, how a transfer that broke off is resumed, and what a safe name is.
+package download
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package resume
+package download
 
 import (
 	"net/http"

@@ -1,0 +1,265 @@
+package trulioo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/trulioo-go/trulioo/internal/redact"
+)
+
+// SavedFile is a file of a profile that is whole in a folder.
+type SavedFile struct {
+	Ref   FileRef
+	Name  string // in the folder; Ref.UniqueName
+	Size  int64  // in bytes
+	Found bool   // it was there before, whole, and was not downloaded
+}
+
+// Format prints the type's name only: a file's name can be personal.
+func (SavedFile) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.SavedFile") }
+
+// LogValue is the type's name only.
+func (SavedFile) LogValue() slog.Value { return redact.Value("trulioo.SavedFile") }
+
+// FileError means that one file of SaveAll could not be saved. It prints the
+// reason and nothing of the file.
+type FileError struct {
+	Ref FileRef // which file; its zero value where it is the folder that failed
+
+	err error
+}
+
+// Error gives the reason: the download's error, or the file system's without its path.
+func (e FileError) Error() string {
+	if isDownloadError(e.err) {
+		return e.err.Error()
+	}
+	if errno, ok := errors.AsType[syscall.Errno](e.err); ok {
+		return sentence("save file", errno.Error(), 0, nil)
+	}
+	return sentence("save file", "failed", 0, e.err)
+}
+
+// isDownloadError tells the errors that Save makes itself, which print nothing personal.
+func isDownloadError(err error) bool {
+	switch err.(type) { //nolint:errorlint // what it is, not what it wraps
+	case *APIError, *AuthError, *TransportError, *DecodeError, *ArgumentError:
+		return true
+	}
+	return false
+}
+
+// Unwrap gives the error of the download or of the file system, without its path.
+func (e FileError) Unwrap() error { return e.err }
+
+// Format prints Error whatever the verb, %#v included.
+func (e FileError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e FileError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// SaveAll saves all files of a profile in a folder, which it makes if needed.
+// Each has its FileRef.UniqueName, mode 0600, and is whole: it is written under
+// a name that begins with a dot, synced, and renamed. A file that is there
+// already is not downloaded again, so a run that was killed is simply repeated;
+// what a killed run has left half written is removed. No name can lead out of
+// the folder.
+//
+// One file that fails does not keep the others from being saved. The error is
+// its *FileError, or joins those of several; the files returned are those that
+// are whole now, in the order of Profile.Files.
+func (s *FilesService) SaveAll(ctx context.Context, dir string, profile *Profile) ([]SavedFile, error) {
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	switch {
+	case dir == "":
+		return nil, &ArgumentError{Argument: "dir", Reason: "must not be empty"}
+	case profile == nil:
+		return nil, &ArgumentError{Argument: "profile", Reason: "must not be nil"}
+	}
+	folder, err := openFileFolder(dir)
+	if err != nil {
+		return nil, &FileError{err: withoutPath(err)}
+	}
+	defer func() { _ = folder.root.Close() }()
+	var (
+		saved  []SavedFile
+		failed []error
+	)
+	for _, ref := range profile.Files() {
+		file, err := s.saveFile(ctx, folder, ref)
+		if err != nil {
+			failed = append(failed, &FileError{Ref: ref, err: withoutPath(err)})
+			continue
+		}
+		saved = append(saved, file)
+	}
+	if err := folder.sync(); err != nil {
+		failed = append(failed, &FileError{err: withoutPath(err)})
+	}
+	if len(failed) == 1 {
+		return saved, failed[0]
+	}
+	return saved, errors.Join(failed...)
+}
+
+// saveFile makes one file whole, unless it is.
+func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref FileRef) (SavedFile, error) {
+	saved := SavedFile{Ref: ref, Name: ref.UniqueName()}
+	if size, ok := folder.whole(saved.Name); ok {
+		saved.Size, saved.Found = size, true
+		folder.removeUnfinished(saved.Name)
+		return saved, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return saved, transportError(routes.file.operation, err, 0)
+	}
+	unfinished := "." + saved.Name + "." + rand.Text() + unfinishedSuffix
+	err := s.saveAs(ctx, folder.root, unfinished, ref.Key)
+	if err == nil {
+		err = folder.root.Rename(unfinished, saved.Name)
+	}
+	if err != nil {
+		_ = folder.root.Remove(unfinished)
+	}
+	size, ok := folder.whole(saved.Name)
+	if !ok { // else another process was faster, and removed our unfinished file
+		return saved, err
+	}
+	saved.Size = size
+	folder.removeUnfinished(saved.Name)
+	return saved, nil
+}
+
+// fileStarts is how often a file is begun whose transfer breaks where it cannot
+// be resumed.
+const fileStarts = 3
+
+// saveAs downloads a file to a new name and syncs it.
+func (s *FilesService) saveAs(ctx context.Context, root *os.Root, name, key string) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for start := 1; ; start++ {
+		var n int64
+		n, err = s.Save(ctx, key, file)
+		if n == 0 || !brokenTransfer(err) || ctx.Err() != nil || start == fileStarts {
+			break
+		}
+		if _, err = file.Seek(0, io.SeekStart); err == nil {
+			err = file.Truncate(0)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// brokenTransfer reports whether another start may bring the whole file.
+func brokenTransfer(err error) bool {
+	_, broken := errors.AsType[*TransportError](err)
+	return (broken || errors.Is(err, io.ErrUnexpectedEOF)) && !errors.Is(err, ErrOpenEnded)
+}
+
+// fileFolder is where SaveAll writes. Nothing outside of root can be reached.
+type fileFolder struct {
+	root       *os.Root
+	unfinished map[string][]string // by the name of the file, from earlier runs
+}
+
+const unfinishedSuffix = ".part"
+
+func openFileFolder(dir string) (*fileFolder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	folder := &fileFolder{root: root, unfinished: map[string][]string{}}
+	for _, entry := range entries {
+		if name, ok := unfinishedOf(entry.Name()); ok {
+			folder.unfinished[name] = append(folder.unfinished[name], entry.Name())
+		}
+	}
+	return folder, nil
+}
+
+// unfinishedOf gives the name that an unfinished file was to have:
+// ".<name>.<rand.Text>.part".
+func unfinishedOf(entry string) (name string, ok bool) {
+	middle, ok := strings.CutSuffix(entry, unfinishedSuffix)
+	dot := strings.LastIndexByte(middle, '.')
+	if !ok || dot < 1 || middle[0] != '.' {
+		return "", false
+	}
+	random := middle[dot+1:]
+	const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	return middle[1:dot], len(random) >= 26 && strings.Trim(random, base32) == ""
+}
+
+// whole gives the size of a regular file of this name: it has its name only
+// when it is whole.
+func (f *fileFolder) whole(name string) (size int64, ok bool) {
+	info, err := f.root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
+}
+
+// removeUnfinished removes what earlier runs have left of a file that is whole now.
+func (f *fileFolder) removeUnfinished(name string) {
+	for _, left := range f.unfinished[name] {
+		_ = f.root.Remove(left)
+	}
+}
+
+// sync makes the new names last. Windows has no such call for folders, and
+// needs none.
+func (f *fileFolder) sync() error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	folder, err := f.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// withoutPath gives an error of the file system without the path in it, which
+// can be personal.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
+}
