@@ -25,6 +25,7 @@
 //   - Receive events: [NewWebhookHandler] is an http.Handler; its Handle is for
 //     those who have none. [Client.ForEvent] finds the client to ask.
 //   - Test without an account: package truliootest is a fake of the whole API.
+//   - Ask which of the library's guesses hold for an account: [Client.Diagnose].
 //   - Reach what this package does not know: every answer keeps its bytes in
 //     Raw, and [Client.GetJSON] asks for any path.
 //

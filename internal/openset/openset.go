@@ -51,3 +51,6 @@ func (set Set[T]) canonical(text string) T {
 	}
 	return T(text)
 }
+
+// Known reports whether value is one of the constants.
+func (set Set[T]) Known(value T) bool { return set[string(value)] == value && value != "" }
