@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const maxSegments = 16 // a longer path helps nobody
+
+// path writes a pointer as "data[3].created". Names that are not fields of t's
+// structs are * in it: they can be ids or what people wrote.
+func path(pointer jsontext.Pointer, t reflect.Type) string {
+	var b strings.Builder
+	segments := 0
+	for token := range pointer.Tokens() {
+		if segments++; segments > maxSegments {
+			b.WriteString("...")
+			break
+		}
+		t = bare(t)
+		if t != nil && t.Kind() == reflect.Slice {
+			if index, err := strconv.ParseUint(token, 10, 31); err == nil {
+				b.WriteString("[" + strconv.FormatUint(index, 10) + "]")
+				t = t.Elem()
+				continue
+			}
+			t = bare(t.Elem()) // the list's one element
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		var name string
+		name, t = below(t, token)
+		b.WriteString(name)
+	}
+	return b.String()
+}
+
+// below gives the name of what token names in a t, and its type where known.
+func below(t reflect.Type, token string) (string, reflect.Type) {
+	if t == nil {
+		return "*", nil
+	}
+	switch t.Kind() {
+	case reflect.Map:
+		return "*", t.Elem()
+	case reflect.Struct:
+		for _, known := range namesOf(t) {
+			if known.name == token {
+				return token, t.Field(known.index).Type
+			}
+		}
+	}
+	return "*", nil
+}
+
+func bare(t reflect.Type) reflect.Type {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
