@@ -510,7 +510,7 @@ func TestCanaryInOptions(t *testing.T) {
 		"WithOpenEndedFiles":    trulioo.WithOpenEndedFiles(),
 		"WithVerificationToken": trulioo.WithVerificationToken(markedWebhook), "WithSigningSecret": trulioo.WithSigningSecret(markedWebhook),
 		"WithInsecureNoVerification": trulioo.WithInsecureNoVerification(), "WithDeduper": trulioo.WithDeduper(trulioo.NewMemoryDeduper(1, 1)),
-		"WithMaxBodyBytes": trulioo.WithMaxBodyBytes(-1), "WithHandlerTimeout": trulioo.WithHandlerTimeout(-1), "WithWebhookLogger": trulioo.WithWebhookLogger(out.logger()),
+		"WithMaxBodyBytes": trulioo.WithMaxBodyBytes(-1), "WithMaxAge": trulioo.WithMaxAge(-1), "WithHandlerName": trulioo.WithHandlerName(mark), "WithHandlerTimeout": trulioo.WithHandlerTimeout(-1), "WithWebhookLogger": trulioo.WithWebhookLogger(out.logger()),
 		"WithWebhookObserver": trulioo.WithWebhookObserver(&out), "WithErrorHook": trulioo.WithErrorHook(func(context.Context, error) {}),
 	}
 	for _, file := range parsedSources(t) {

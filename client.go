@@ -19,7 +19,6 @@ import (
 	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
-	"github.com/trulioo-go/trulioo/internal/verify"
 )
 
 // Client asks the Export API of one account, environment and version. It is
@@ -260,7 +259,7 @@ func (c *config) checkSecrets() error {
 		return c.refuse("WithCredentials", "the client id must not be empty")
 	case c.clientSecret == "":
 		return c.refuse("WithCredentials", "the client secret must not be empty")
-	case verify.Short(c.clientSecret):
+	case shortForFIPS(c.clientSecret):
 		return c.refuse("WithCredentials", "FIPS 140 mode needs a client secret of at least 14 bytes")
 	}
 	return nil

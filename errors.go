@@ -46,6 +46,9 @@ var (
 	ErrWebhookSignature = errors.New("trulioo: webhook signature not valid")
 	// ErrWebhookToken means that an event does not bear a valid verification token.
 	ErrWebhookToken = errors.New("trulioo: webhook token not valid")
+	// ErrWebhookTooOld means that an event happened longer ago than WithMaxAge
+	// allows, or does not say when.
+	ErrWebhookTooOld = errors.New("trulioo: webhook event too old")
 )
 
 // APIError is an answer of the API that is not a success. Its fields hold what

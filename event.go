@@ -254,8 +254,12 @@ func (e *Event) Field(path ...string) (value json.RawMessage, ok bool) {
 	return v.Raw(), true
 }
 
-// UnmarshalJSON is ParseEvent.
+// UnmarshalJSON is ParseEvent. A null leaves the event as it is, as encoding/json
+// does with a struct.
 func (e *Event) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
 	decoded, err := ParseEvent(data)
 	if err == nil {
 		*e = *decoded

@@ -143,7 +143,9 @@ func TestParseEventRefuses(t *testing.T) {
 		var refused *trulioo.DecodeError
 		require.ErrorAs(t, err, &refused, body)
 		assert.NotContains(t, err.Error(), "canary")
-		require.Error(t, json.Unmarshal([]byte(body), &trulioo.Event{}), body)
+		if body != "null" { // a field of the caller's struct that is null stays as it is
+			require.Error(t, json.Unmarshal([]byte(body), &trulioo.Event{}), body)
+		}
 	}
 }
 

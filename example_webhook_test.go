@@ -64,9 +64,9 @@ func ExampleWebhookHandler_Handle() {
 		"content-type":        {"application/json"},
 		"x-trulioo-signature": {vendor.Sign(body)},
 	}
-	status, answer := handler.Handle(context.Background(), header, body)
+	status, _, answer := handler.Handle(context.Background(), header, body)
 	fmt.Println(status, string(answer))
-	status, answer = handler.Handle(context.Background(), header, append(body, ' '))
+	status, _, answer = handler.Handle(context.Background(), header, append(body, ' '))
 	fmt.Println(status, string(answer))
 	// Output:
 	// received FLOW_END

@@ -116,7 +116,10 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 	begun := time.Now()
 	return ctx, func(o Outcome) {
 		level := slog.LevelDebug
-		if o.Err != nil && step.Kind != StepAttempt {
+		if step.Kind == StepWebhook {
+			level = slog.LevelInfo
+		}
+		if o.Err != nil && step.Kind != StepAttempt || o.Result == withoutType {
 			level = slog.LevelWarn
 		}
 		attrs := make([]slog.Attr, 0, 8)

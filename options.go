@@ -6,11 +6,9 @@ package trulioo
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -218,110 +216,4 @@ func WithOpenEndedFiles() Option {
 // secrets and personal data then cross the network in clear.
 func WithInsecureHTTP() Option {
 	return option("WithInsecureHTTP", func(c *config) { c.insecureHTTP = true })
-}
-
-// WebhookOption sets one thing of a WebhookHandler. The order of options does
-// not matter; the last one of a kind counts. All are checked together by the
-// constructor, whose *ArgumentError names the option.
-type WebhookOption func(*webhookConfig)
-
-// Format prints the type's name only: an option can hold a secret.
-func (WebhookOption) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WebhookOption") }
-
-// webhookConfig is what the options fill. It is checked and used once.
-type webhookConfig struct {
-	tokens    []string
-	secrets   []string
-	insecure  bool
-	deduper   Deduper
-	maxBody   int64
-	timeout   time.Duration
-	logger    *slog.Logger
-	observer  Observer
-	errorHook func(context.Context, error)
-
-	given
-}
-
-const (
-	defaultMaxBody        = 1 << 20
-	defaultHandlerTimeout = 8 * time.Second
-)
-
-func newWebhookConfig(opts []WebhookOption) *webhookConfig {
-	c := &webhookConfig{maxBody: defaultMaxBody, timeout: defaultHandlerTimeout, given: given{}}
-	for _, o := range opts {
-		if o != nil {
-			o(c)
-		}
-	}
-	return c
-}
-
-// webhookOption is a WebhookOption that is remembered as given.
-func webhookOption(name string, set func(*webhookConfig)) WebhookOption {
-	return func(c *webhookConfig) {
-		c.given[name] = name
-		set(c)
-	}
-}
-
-// WithVerificationToken demands that an event bears one of these tokens: what
-// was typed into the workflow builder. Give the old and the new one while they rotate.
-func WithVerificationToken(tokens ...string) WebhookOption {
-	return webhookOption("WithVerificationToken", func(c *webhookConfig) { c.tokens = slices.Clone(tokens) })
-}
-
-// WithSigningSecret demands that the X-Trulioo-Signature header holds the hex
-// HMAC-SHA256 of the body under one of these secrets: what the vendor gave the
-// account. Give the old and the new one while they rotate. One shorter than 8
-// bytes is refused.
-func WithSigningSecret(secrets ...string) WebhookOption {
-	return webhookOption("WithSigningSecret", func(c *webhookConfig) { c.secrets = slices.Clone(secrets) })
-}
-
-// WithInsecureNoVerification takes events from anybody who can reach the
-// handler. It cannot go together with a token or a secret.
-func WithInsecureNoVerification() WebhookOption {
-	return webhookOption("WithInsecureNoVerification", func(c *webhookConfig) { c.insecure = true })
-}
-
-// WithDeduper remembers handled events elsewhere than in this process. The
-// default is NewMemoryDeduper(100_000, 24*time.Hour).
-func WithDeduper(d Deduper) WebhookOption {
-	return webhookOption("WithDeduper", func(c *webhookConfig) { c.deduper = d })
-}
-
-// WithMaxBodyBytes caps a request's body; a larger one is a 413. The default is 1 MiB.
-func WithMaxBodyBytes(n int64) WebhookOption {
-	return webhookOption("WithMaxBodyBytes", func(c *webhookConfig) { c.maxBody = n })
-}
-
-// WithHandlerTimeout sets the deadline of the function's context, counted from
-// the event's arrival. The default is 8 s, since the vendor hangs up after
-// 10 s and sends again. More makes sense for Handle behind a queue only.
-func WithHandlerTimeout(d time.Duration) WebhookOption {
-	return webhookOption("WithHandlerTimeout", func(c *webhookConfig) { c.timeout = d })
-}
-
-// WithWebhookLogger logs each request: the event type if it is a known one,
-// the status, the result and the duration; of a panic the type and the stack.
-// Nothing of the event is logged. The default is silence.
-func WithWebhookLogger(logger *slog.Logger) WebhookOption {
-	return webhookOption("WithWebhookLogger", func(c *webhookConfig) { c.logger = logger })
-}
-
-// WithWebhookObserver sees each request as a StepWebhook, for tracing and
-// metrics. The function's context comes from it.
-func WithWebhookObserver(observer Observer) WebhookOption {
-	return webhookOption("WithWebhookObserver", func(c *webhookConfig) { c.observer = observer })
-}
-
-// WithErrorHook is told of everything that goes wrong: ErrWebhookSignature and
-// ErrWebhookToken for events that are not verified, ErrTooLarge, a
-// *DecodeError, an *ArgumentError for a request that is no event, and a
-// *WebhookError for the function and the Deduper. It is called from many
-// goroutines and must be quick.
-func WithErrorHook(hook func(ctx context.Context, err error)) WebhookOption {
-	return webhookOption("WithErrorHook", func(c *webhookConfig) { c.errorHook = hook })
 }

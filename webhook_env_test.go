@@ -103,7 +103,7 @@ func TestWebhookTrapFIPS(t *testing.T) {
 
 	h, err := trulioo.NewWebhookHandler(accept, trulioo.WithSigningSecret("fourteen-bytes"))
 	require.NoError(t, err)
-	status, _ := h.Handle(t.Context(), http.Header{
+	status, _, _ := h.Handle(t.Context(), http.Header{
 		"Content-Type":        {"application/json"},
 		"X-Trulioo-Signature": {(&truliootest.Sender{Secret: "fourteen-bytes"}).Sign([]byte(`{}`))},
 	}, []byte(`{}`))

@@ -54,7 +54,7 @@ func FuzzWebhookHandler(f *testing.F) {
 			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 			return
 		}
-		status, answer := newHook(t, fn).Handle(t.Context(), r.Header, body)
+		status, _, answer := newHook(t, fn).Handle(t.Context(), r.Header, body)
 		require.Equal(t, w.Code, status)
 		require.Equal(t, w.Body.String(), string(answer))
 	})

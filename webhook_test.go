@@ -146,7 +146,7 @@ func TestWebhookAnswers(t *testing.T) {
 				e(r)
 			}
 			other := newHook(t, accept, trulioo.WithMaxBodyBytes(1000))
-			status, answer := other.Handle(t.Context(), r.Header, []byte(tc.body))
+			status, _, answer := other.Handle(t.Context(), r.Header, []byte(tc.body))
 			assert.Equal(t, tc.status, status)
 			assert.Equal(t, w.Body.String(), string(answer))
 		})
@@ -506,7 +506,7 @@ func TestWebhookContext(t *testing.T) {
 	require.NoError(t, ended)
 
 	header := http.Header{"content-type": {"application/json"}, "x-trulioo-signature": {sign([]byte(callback("")), hookSecret)}}
-	status, _ := newHook(t, fn).Handle(gone, header, []byte(callback("")))
+	status, _, _ := newHook(t, fn).Handle(gone, header, []byte(callback("")))
 	assert.Equal(t, 500, status)
 	require.ErrorIs(t, ended, context.Canceled)
 }
@@ -518,14 +518,14 @@ func TestWebhookHandleCopies(t *testing.T) {
 	h := newHook(t, func(_ context.Context, ev *trulioo.Event) error { kept = ev; return nil })
 	body := []byte(callback(`,"serviceData":{"fullServiceDetails":{"a":1}}`))
 	header := http.Header{"Content-Type": {"application/json"}, "X-Trulioo-Signature": {sign(body, hookSecret)}}
-	status, answer := h.Handle(t.Context(), header, body)
+	status, _, answer := h.Handle(t.Context(), header, body)
 	assert.Equal(t, 200, status)
 	want := string(body)
 	clear(body)
 	clear(answer)
 	assert.Equal(t, want, string(kept.Raw))
 	assert.JSONEq(t, `{"a":1}`, string(kept.ServiceData.FullServiceDetails))
-	_, answer = h.Handle(t.Context(), header, []byte(want))
+	_, _, answer = h.Handle(t.Context(), header, []byte(want))
 	assert.JSONEq(t, `{"status":"ok"}`, string(answer))
 }
 

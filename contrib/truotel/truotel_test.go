@@ -239,7 +239,7 @@ func receiver(t *testing.T, s *seen, fn func(context.Context, *trulioo.Event) er
 	h, err := trulioo.NewWebhookHandler(fn, trulioo.WithVerificationToken("token"), trulioo.WithWebhookObserver(s))
 	require.NoError(t, err)
 	return func(ctx context.Context, body string) int {
-		status, _ := h.Handle(ctx, http.Header{"Content-Type": {"application/json"}}, []byte(body))
+		status, _, _ := h.Handle(ctx, http.Header{"Content-Type": {"application/json"}}, []byte(body))
 		return status
 	}
 }

@@ -186,7 +186,7 @@ func TestEventsRunWithoutRedis(t *testing.T) {
 	header := http.Header{"Content-Type": {"application/json"}}
 	deliver := func(n int) int {
 		body := fmt.Sprintf(`{"id":"c","token":"token","type":"EVENT_CALLBACK","event":{"type":"FLOW_END","ts":%d}}`, n)
-		status, _ := handler.Handle(t.Context(), header, []byte(body))
+		status, _, _ := handler.Handle(t.Context(), header, []byte(body))
 		return status
 	}
 	require.Equal(t, http.StatusOK, deliver(1))

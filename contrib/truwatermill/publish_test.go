@@ -42,7 +42,7 @@ func deliver(t *testing.T, publisher message.Publisher, ev *trulioo.Event, retry
 	body, err = sender.Body(ev, retry)
 	require.NoError(t, err)
 	header := http.Header{"Content-Type": {"application/json"}, "X-Trulioo-Signature": {sender.Sign(body)}}
-	status, _ = handler.Handle(t.Context(), header, body)
+	status, _, _ = handler.Handle(t.Context(), header, body)
 	return status, body
 }
 

@@ -1,10 +1,6 @@
-// Package verify tells whether a message comes from one who knows a secret: by
-// the signature of its body, or by a token in it. What it compares it compares
-// in constant time, and with every secret, whichever is the right one.
-package verify
+package webhook
 
 import (
-	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -13,12 +9,8 @@ import (
 	"sync"
 )
 
-// minFIPSKey is the shortest HMAC key, in bytes, that the Go Cryptographic
-// Module accepts where FIPS 140-3 is enforced; a shorter one panics.
-const minFIPSKey = 14
-
-// Short reports whether a secret is too short for FIPS 140 mode, which is on.
-func Short(secret string) bool { return fips140.Enforced() && len(secret) < minFIPSKey }
+// What proves a sender, a signature of the body or a token in it, is compared in
+// constant time, and with every secret, whichever is the right one.
 
 // Secrets check signatures: the hex HMAC-SHA256 of a body under any of them.
 type Secrets []*secret

@@ -1,4 +1,4 @@
-package once
+package webhook
 
 import (
 	"errors"
@@ -84,10 +84,18 @@ func (c *Claims) Reserve(key string, lease time.Duration) (claim string, state S
 	}
 	c.claims++
 	at := c.unused()
-	c.entries[at] = entry{key: key, claim: c.claims, ends: now + lease}
+	c.entries[at] = entry{key: key, claim: c.claims, ends: add(now, lease)}
 	c.index[key] = at
 	c.push(inFlightRing, at)
 	return strconv.FormatUint(c.claims, 36), New, nil
+}
+
+// add saturates: the longest duration is for ever.
+func add(now, d time.Duration) time.Duration {
+	if d > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return now + d
 }
 
 // Commit marks the key as done. The error means that the claim was lost.
@@ -100,7 +108,7 @@ func (c *Claims) Commit(key, claim string) error {
 	}
 	c.cut(at)
 	c.push(doneRing, at)
-	c.entries[at].claim, c.entries[at].ends = 0, time.Since(c.begun)+c.ttl
+	c.entries[at].claim, c.entries[at].ends = 0, add(time.Since(c.begun), c.ttl)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package inbound_test
+package webhook_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/internal/inbound"
+	"github.com/trulioo-go/trulioo/internal/webhook"
 )
 
 func TestBodyIsReadWhole(t *testing.T) {
@@ -23,20 +23,20 @@ func TestBodyIsReadWhole(t *testing.T) {
 			"half of what fits": iotest.HalfReader, "the end with the last bytes": iotest.DataErrReader,
 		} {
 			for _, claimed := range []int64{-1, 0, int64(size), 1 << 50} {
-				body, err := inbound.Body(wrap(bytes.NewReader(text)), claimed)
+				body, err := webhook.Body(wrap(bytes.NewReader(text)), claimed)
 				require.NoError(t, err, name)
 				require.True(t, bytes.Equal(text, body), "%s: %d bytes, %d claimed", name, size, claimed)
 			}
 		}
 	}
-	_, err := inbound.Body(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("xx"))), 2)
+	_, err := webhook.Body(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("xx"))), 2)
 	require.ErrorIs(t, err, iotest.ErrTimeout)
 }
 
 // Anybody can claim any length.
 func TestBodyTakesNoMemoryForAClaim(t *testing.T) {
 	t.Parallel()
-	body, err := inbound.Body(strings.NewReader("{}"), 1<<50)
+	body, err := webhook.Body(strings.NewReader("{}"), 1<<50)
 	require.NoError(t, err)
 	assert.LessOrEqual(t, cap(body), 64<<10+1)
 }
@@ -60,15 +60,15 @@ func TestIsJSON(t *testing.T) {
 		"application/a b+json":                false,
 		"multipart/form-data; boundary=+json": false,
 	} {
-		assert.Equal(t, want, inbound.IsJSON(contentType), contentType)
+		assert.Equal(t, want, webhook.IsJSON(contentType), contentType)
 	}
 }
 
 func TestValuesInAnyCase(t *testing.T) {
 	t.Parallel()
 	header := http.Header{"x-trulioo-signature": {"a"}, "X-Other": {"b"}}
-	assert.Equal(t, []string{"a"}, inbound.Values(header, "X-Trulioo-Signature"))
+	assert.Equal(t, []string{"a"}, webhook.Values(header, "X-Trulioo-Signature"))
 	header.Set("X-Trulioo-Signature", "c")
-	assert.ElementsMatch(t, []string{"a", "c"}, inbound.Values(header, "X-Trulioo-Signature"))
-	assert.Nil(t, inbound.Values(header, "X-Missing"))
+	assert.ElementsMatch(t, []string{"a", "c"}, webhook.Values(header, "X-Trulioo-Signature"))
+	assert.Nil(t, webhook.Values(header, "X-Missing"))
 }

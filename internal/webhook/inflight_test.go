@@ -1,4 +1,4 @@
-package once
+package webhook
 
 import (
 	"context"
@@ -13,30 +13,30 @@ import (
 )
 
 // Several who close wait for the last key, and none for ever.
-func TestHandClosesWhenTheLastKeyIsLetGo(t *testing.T) {
+func TestInFlightClosesWhenTheLastKeyEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHand()
+		f := NewInFlightSet()
 		for _, key := range []string{"a", "b"} {
-			require.Empty(t, h.Take(key))
-			require.Equal(t, "in flight", h.Take(key))
+			require.Empty(t, f.TryBegin(key))
+			require.Equal(t, "in flight", f.TryBegin(key))
 		}
-		h.LetGo("a")
-		require.Empty(t, h.Take("a"), "it can be taken again")
+		f.End("a")
+		require.Empty(t, f.TryBegin("a"), "it can begin again")
 
 		var closed atomic.Int64
 		for range 3 {
 			go func() {
-				assert.NoError(t, h.Close(context.WithoutCancel(t.Context())))
+				assert.NoError(t, f.Close(context.WithoutCancel(t.Context())))
 				closed.Add(1)
 			}()
 			synctest.Wait()
 		}
-		h.LetGo("a")
+		f.End("a")
 		synctest.Wait()
 		assert.Zero(t, closed.Load())
-		assert.Equal(t, "shutting down", h.Take("a"))
-		h.LetGo("b")
+		assert.Equal(t, "shutting down", f.TryBegin("a"))
+		f.End("b")
 		synctest.Wait()
 		assert.EqualValues(t, 3, closed.Load())
 	})

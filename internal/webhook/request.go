@@ -1,0 +1,111 @@
+// Package webhook is what a receiver of callbacks needs beside the events
+// themselves: the reading of requests whose senders have proved nothing yet,
+// signatures and tokens, the set of events in flight, and the claims on events.
+package webhook
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Body reads it all. A length that is only claimed does not get its memory at once.
+func Body(body io.Reader, length int64) ([]byte, error) {
+	buf := make([]byte, 0, min(max(length, 511), 64<<10)+1)
+	for {
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+// IsJSON takes application/json and its kin, such as application/vnd.x+json,
+// with any parameters.
+func IsJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	kin := strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+	return media == "application/json" || kin && !strings.ContainsAny(media, ", ")
+}
+
+// Values finds a header whose name may not be in net/http's form.
+func Values(header http.Header, name string) []string {
+	var found []string
+	for key, v := range header {
+		if strings.EqualFold(key, name) {
+			found = append(found, v...)
+		}
+	}
+	return found
+}
+
+// ErrTooLarge means that a body is over its cap once it is decompressed.
+var ErrTooLarge = errors.New("the decompressed body is over the cap")
+
+// IsGzip reports whether a body is compressed: by its header, and by its own
+// first bytes, since some frameworks decompress and leave the header. known is
+// false for a coding that cannot be read.
+func IsGzip(codings []string, body []byte) (compressed, known bool) {
+	for part := range strings.SplitSeq(strings.Join(codings, ","), ",") {
+		switch strings.ToLower(strings.TrimSpace(part)) {
+		case "", "identity":
+		case "gzip", "x-gzip":
+			if compressed {
+				return false, false // twice
+			}
+			compressed = true
+		default:
+			return false, false
+		}
+	}
+	return compressed && bytes.HasPrefix(body, []byte{0x1f, 0x8b}), true
+}
+
+// Gunzip decompresses a body whose sender has proved nothing yet: at most limit bytes.
+func Gunzip(body []byte, limit int64) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	capped := &cappedReader{reader, limit}
+	return Body(capped, int64(len(body)))
+}
+
+// cappedReader fails where io.LimitReader would cut in silence.
+type cappedReader struct {
+	io.Reader
+	left int64
+}
+
+func (c *cappedReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return n, err
+}
+
+// LooksBase64 reports whether a body that is no JSON would be some after
+// base64 is decoded, as API gateways encode bodies.
+func LooksBase64(body []byte) bool {
+	start := bytes.TrimSpace(body)
+	start = start[:min(len(start), 64)]
+	start = start[:len(start)/4*4]
+	decoded, err := base64.StdEncoding.DecodeString(string(start))
+	return err == nil && bytes.HasPrefix(bytes.TrimSpace(decoded), []byte("{"))
+}
