@@ -161,7 +161,7 @@ var harmless = []string{
 	"ListOptions", "ClientListOptions", "GetOptions", "RetryPolicy", "Step", "Outcome", "Time", "Workflow",
 	"ClientsService", "FilesService", "WorkflowsService", "MemoryTokenStore", "MemoryDeduper",
 	"ClientFilter", "ExportOptions", "ExportProgress", "Slice", "Cursor", "APIError", "AuthError",
-	"TransportError", "DecodeError", "ArgumentError", "ExportError", "WebhookError",
+	"TransportError", "DecodeError", "ArgumentError", "ExportError", "WebhookError", "ScreeningError",
 }
 
 // visitor walks over results and formats each value of the library's own types.
@@ -434,6 +434,14 @@ func answer(t *testing.T, seen *visitor, profile *trulioo.Profile) {
 		assertHidden(t, exposedError(err))
 	}
 	seen.visit(reflect.ValueOf(hits))
+	screenings := profile.Screenings()
+	seen.visit(reflect.ValueOf(screenings))
+	for _, screening := range screenings {
+		assertHidden(t, screening.Why, "why")
+		for _, hit := range screening.Hits {
+			assertHidden(t, fmt.Sprint(hit), "the hit")
+		}
+	}
 	for _, service := range services {
 		details, err := service.Details()
 		if err != nil {

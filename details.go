@@ -27,6 +27,9 @@ type ServiceDetails struct {
 	UserGUID string `json:"UserGUID"`
 	// AccountIdentifier is the id of the vendor account.
 	AccountIdentifier string `json:"AccountIdentifier"`
+	// CustomerReferenceID is the account's own id of the person, as entered in
+	// the field of RoleExternalCustomerID.
+	CustomerReferenceID string `json:"CustomerReferenceID"`
 	// Errors are those of the whole transaction.
 	Errors []ServiceError `json:"Errors"`
 	// InputFields are what was searched for.
@@ -52,7 +55,11 @@ type ServiceRecord struct {
 	// TransactionRecordID is the record's id.
 	TransactionRecordID string `json:"TransactionRecordID"`
 	// RecordStatus is the outcome under Rule: MatchStatusMatch or MatchStatusNoMatch.
+	// A match of a watchlist check means clear; see ServiceResult.Match.
 	RecordStatus MatchStatus `json:"RecordStatus"`
+	// SecondaryRecordStatus is the outcome under the rule's second part; "" where
+	// there is none.
+	SecondaryRecordStatus MatchStatus `json:"SecondaryRecordStatus"`
 	// Errors are those of the record.
 	Errors []ServiceError `json:"Errors"`
 	// Rule is what decided the outcome.
@@ -67,22 +74,30 @@ type ServiceRecord struct {
 type ServiceRule struct {
 	// RuleName is the rule's name.
 	RuleName string `json:"RuleName"`
-	// Note says what the rule asks for.
+	// Note says what the rule asks for, such as "Watchlist Clear on either
+	// International or Advanced Watchlist".
 	Note string `json:"Note"`
+	// SecondaryRuleName is the name of the rule's second part; "" where there is none.
+	SecondaryRuleName string `json:"SecondaryRuleName"`
+	// SecondaryRuleNote says what that part asks for.
+	SecondaryRuleNote string `json:"SecondaryRuleNote"`
 }
 
 // DatasourceResult is what one data source said.
 type DatasourceResult struct {
 	// DatasourceName is the data source's name.
 	DatasourceName string `json:"DatasourceName"`
+	// DatasourceStatus is the outcome at this data source in the vendor's words;
+	// live answers leave it out.
+	DatasourceStatus string `json:"DatasourceStatus"`
 	// DatasourceFields are the outcomes by field.
 	DatasourceFields []DatasourceField `json:"DatasourceFields"`
 	// AppendedFields are what the data source knows beyond what was searched for.
 	AppendedFields []AppendedField `json:"AppendedFields"`
 	// Errors are those of this data source.
 	Errors []ServiceError `json:"Errors"`
-	// FieldGroups are undocumented; each is as the server sent it.
-	FieldGroups []json.RawMessage `json:"FieldGroups"`
+	// FieldGroups are names of groups of fields; live answers leave them empty.
+	FieldGroups []string `json:"FieldGroups"`
 }
 
 // DatasourceField is the outcome of one field at one data source.
@@ -91,6 +106,8 @@ type DatasourceField struct {
 	FieldName string `json:"FieldName"`
 	// Status is MatchStatusMatch, MatchStatusNoMatch or MatchStatusMissing.
 	Status MatchStatus `json:"Status"`
+	// FieldGroup is the group that the field belongs to; live answers leave it out.
+	FieldGroup string `json:"FieldGroup"`
 }
 
 // MatchStatus is what a record, or one field of it, came to in the vendor's
@@ -153,8 +170,8 @@ type DatasourceError struct {
 }
 
 // Details decodes FullServiceDetails. The error is ErrNoDetails where there
-// are none, usually since GetOptions.FullServiceDetails was not set, or a
-// *DecodeError where they are no object. A record as JSON in a string is taken
+// are none, since GetOptions.FullServiceDetails was not set or since the test
+// half of an account sends none even when asked, or a *DecodeError where they are no object. A record as JSON in a string is taken
 // out of it.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
 	raw := tidy.Unpack(s.FullServiceDetails)
@@ -169,7 +186,9 @@ func (s ServiceResult) Details() (*ServiceDetails, error) {
 	return details, nil
 }
 
-// Matched reports whether the record matched under its rule.
+// Matched reports whether the record matched under its rule. For an identity
+// check that means that the person was found; for a watchlist check, that the
+// person is on NO list. See Profile.Screenings for those.
 func (d ServiceDetails) Matched() bool { return d.Record.RecordStatus == MatchStatusMatch }
 
 // DatasourceErrors lists every error of the record: those of the data sources,
@@ -212,115 +231,4 @@ func atDetails(err error) error {
 		decodeErr.Path = strings.TrimSuffix("fullServiceDetails."+decodeErr.Path, ".")
 	}
 	return err
-}
-
-// WatchlistKind is the kind of list that a hit is on.
-type WatchlistKind string
-
-// The kinds of lists.
-const (
-	WatchlistKindWatchlist    WatchlistKind = "WL"  // sanctions and other watchlists
-	WatchlistKindAdverseMedia WatchlistKind = "AM"  // the news
-	WatchlistKindPEP          WatchlistKind = "PEP" // politically exposed persons
-)
-
-// WatchlistHit is one hit on a list.
-type WatchlistHit struct {
-	// Kind is the kind of list.
-	Kind WatchlistKind `json:"-"`
-	// FlowID is the flow whose check found it.
-	FlowID string `json:"-"`
-	// NodeID is the id of the workflow's step that ran the check.
-	NodeID string `json:"-"`
-	// Datasource is the name of the data source that found it.
-	Datasource string `json:"-"`
-	// Score is how alike the names are, on the vendor's scale.
-	Score float64 `json:"score"`
-	// SubjectMatched is the name on the list.
-	SubjectMatched string `json:"subjectMatched"`
-	// SourceListType is the kind of list in the vendor's words.
-	SourceListType string `json:"sourceListType"`
-	// SourceRegion is the region of the list.
-	SourceRegion string `json:"sourceRegion"`
-	// SourceAgencyName is who keeps the list.
-	SourceAgencyName string `json:"sourceAgencyName"`
-	// URL is where to read more.
-	URL string `json:"URL"`
-
-	// Raw is the hit as the server sent it.
-	Raw json.RawMessage `json:"-"`
-}
-
-// WatchlistResult is the summary of a search of one list.
-type WatchlistResult struct {
-	// WatchlistStatus is the list's outcome in the vendor's words, such as "No Hit".
-	WatchlistStatus string `json:"watchlistStatus"`
-	// WatchlistHitDetails holds the numbers of hits.
-	WatchlistHitDetails WatchlistCounts `json:"watchlistHitDetails"`
-}
-
-// WatchlistCounts are numbers of hits. They are counts and not the hits, which
-// Profile.WatchlistHits has.
-type WatchlistCounts struct {
-	// Watchlist is the number of hits on sanction and other watchlists.
-	Watchlist int64 `json:"wlHitsNumber"`
-	// AdverseMedia is the number of hits in the news.
-	AdverseMedia int64 `json:"amHitsNumber"`
-	// PEP is the number of hits on lists of politically exposed persons.
-	PEP int64 `json:"pepHitsNumber"`
-}
-
-// The members of WatchlistHitDetails, in the order in which hits are listed.
-// Each begins with the kind of its list.
-var watchlistMembers = []string{"WL_results", "AM_results", "PEP_results"}
-
-// WatchlistHits lists the hits in the full service details of all checks, in
-// the order of Services. It says so where it cannot know: the error is
-// ErrNoDetails where no check has details, or a watchlist check has none, and
-// a *DecodeError where details could not be read; the hits found in spite of
-// that are returned beside it. No check at all is no error.
-func (p Profile) WatchlistHits() ([]WatchlistHit, error) {
-	var hits []WatchlistHit
-	var problems []error
-	detailed, services := 0, p.Services()
-	for _, service := range services {
-		details, err := service.Details()
-		if err == nil {
-			detailed++
-			hits = append(hits, serviceHits(service, details)...)
-		} else if !errors.Is(err, ErrNoDetails) || service.isWatchlist() {
-			problems = append(problems, err)
-		}
-	}
-	if detailed == 0 && len(services) > 0 && len(problems) == 0 {
-		problems = append(problems, ErrNoDetails)
-	}
-	return hits, errors.Join(problems...)
-}
-
-// isWatchlist reports whether a check looks at watchlists.
-func (s ServiceResult) isWatchlist() bool {
-	return s.NodeType == NodeTypePersonWatchlist || s.NodeType == NodeTypeBusinessWatchlist ||
-		len(s.WatchlistResults) > 0
-}
-
-func serviceHits(service ServiceResult, details *ServiceDetails) []WatchlistHit {
-	var hits []WatchlistHit
-	for _, result := range details.Record.DatasourceResults {
-		for _, field := range result.AppendedFields {
-			if !strings.EqualFold(field.FieldName, "WatchlistHitDetails") {
-				continue
-			}
-			tidy.Search(field.Data, watchlistMembers, func(member string, raw json.RawMessage) {
-				var hit WatchlistHit
-				if decodeJSON(raw, &hit) != nil {
-					return
-				}
-				hit.Kind, hit.Raw = WatchlistKind(strings.TrimSuffix(member, "_results")), raw
-				hit.FlowID, hit.NodeID, hit.Datasource = service.FlowID, service.NodeID, result.DatasourceName
-				hits = append(hits, hit)
-			})
-		}
-	}
-	return hits
 }

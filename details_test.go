@@ -53,12 +53,12 @@ func TestDetailsByValue(t *testing.T) {
 				},
 				AppendedFields: []trulioo.AppendedField{},
 				Errors:         []trulioo.ServiceError{{Code: "1001", Message: "Missing required field: Gender"}},
-				FieldGroups:    []json.RawMessage{},
+				FieldGroups:    []string{},
 			}, {
 				DatasourceName:   "Advanced Watchlist",
 				DatasourceFields: []trulioo.DatasourceField{},
 				Errors:           []trulioo.ServiceError{},
-				FieldGroups:      []json.RawMessage{},
+				FieldGroups:      []string{},
 			}},
 		},
 	}, details)
@@ -67,13 +67,13 @@ func TestDetailsByValue(t *testing.T) {
 func TestDetailsHoweverPacked(t *testing.T) {
 	t.Parallel()
 	const record = `{"TransactionID":"t","Errors":[{"Code":1.5,"Message":"whole"}],"Record":{"RecordStatus":"NoMatch","SupplementaryRules":[{"RuleName":"s"}],` +
-		`"Errors":[{"Code":"77"},{}],"DatasourceResults":[{"DatasourceName":"d","Errors":[{"Code":3001,"Message":"m"}],"FieldGroups":[{"a": 1}]}]}}`
+		`"Errors":[{"Code":"77"},{}],"DatasourceResults":[{"DatasourceName":"d","Errors":[{"Code":3001,"Message":"m"}],"FieldGroups":["g",{"a": 1},7]}]}}`
 	once, err := json.Marshal(record)
 	require.NoError(t, err)
 	twice, err := json.Marshal(string(once))
 	require.NoError(t, err)
 	inner := `{"TransactionID":"t","Errors":{"Code":1.5,"Message":"whole"},"Record":"{\"RecordStatus\":\"nomatch\",\"SupplementaryRules\":[{\"RuleName\":\"s\"}],` +
-		`\"Errors\":[{\"Code\":77}],\"DatasourceResults\":{\"DatasourceName\":\"d\",\"Errors\":[{\"Code\":3001,\"Message\":\"m\"}],\"FieldGroups\":[{\"a\": 1}]}}"}`
+		`\"Errors\":[{\"Code\":77}],\"DatasourceResults\":{\"DatasourceName\":\"d\",\"Errors\":[{\"Code\":3001,\"Message\":\"m\"}],\"FieldGroups\":[\"g\",{\"a\": 1},7]}}"}`
 	for name, in := range map[string]string{"object": record, "string": string(once), "string, twice": string(twice), "record in a string": inner} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +85,7 @@ func TestDetailsHoweverPacked(t *testing.T) {
 			assert.Equal(t, []trulioo.ServiceRule{{RuleName: "s"}}, details.Record.SupplementaryRules)
 			assert.Equal(t, []trulioo.DatasourceError{{"d", "3001", "m"}, {"", "77", ""}, {"", "1.5", "whole"}}, details.DatasourceErrors())
 			require.Len(t, details.Record.DatasourceResults, 1)
-			assert.Equal(t, []json.RawMessage{json.RawMessage(`{"a": 1}`)}, details.Record.DatasourceResults[0].FieldGroups)
+			assert.Equal(t, []string{"g", "", "7"}, details.Record.DatasourceResults[0].FieldGroups)
 			assert.Equal(t, byte('{'), details.Raw[0])
 		})
 	}

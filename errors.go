@@ -33,9 +33,14 @@ var (
 	ErrRateLimited = errors.New("trulioo: rate limited")
 	// ErrServer is any 5xx.
 	ErrServer = errors.New("trulioo: server error")
-	// ErrNoDetails means that a service result has no vendor record, usually
-	// since GetOptions.FullServiceDetails was not set.
-	ErrNoDetails = errors.New("trulioo: no full service details")
+	// ErrNoDetails means that a service result has no vendor record, since
+	// GetOptions.FullServiceDetails was not set, or since the test half of an
+	// account sends none even when asked.
+	ErrNoDetails = errors.New("trulioo: no full service details: " +
+		"GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked")
+	// ErrScreeningUnknown means that the outcome of a watchlist check is not
+	// known, or that not all of its hits are. It is never to be taken for "no hit".
+	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is not known, or not all of its hits are")
 	// ErrOpenEnded means that nothing tells where a file ends, so that it may
 	// have been cut off; see FilesService.Download and WithOpenEndedFiles.
 	ErrOpenEnded = errors.New("trulioo: nothing tells where the file ends")

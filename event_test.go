@@ -103,7 +103,7 @@ func TestParseEventIsTolerant(t *testing.T) {
 // must not drift apart, and no field of the type may be forgotten.
 func TestEventServiceDataIsThatOfAProfile(t *testing.T) {
 	t.Parallel()
-	info := `"transactionInfo":{"accountName":"a","accountIdentifier":"b","countryCode":"c","date":"d","shareableToken":"e\n",` +
+	info := `"transactionInfo":{"accountName":"a","accountIdentifier":"b","countryCode":"c","date":"2025-10-09T08:32:04.485+00:00","shareableToken":"e\n",` +
 		`"transactionId":"f","transactionRecordId":"g","userName":"h"}`
 	full := `{"timestamp":1718011363,"serviceStatus":"completed","nodeId":"n","nodeTitle":"t","nodeType":"TRULIOO_DOC_V","match":true,` +
 		`"secondaryMatch":false,"fullServiceDetails":{"a": [1]},"watchlistResults":{"L":{"watchlistStatus":"No Hit","watchlistHitDetails":{"wlHitsNumber":1}}},` + info + `}`

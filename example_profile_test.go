@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// ada is a short profile: two workflows, one check with the vendor's record.
+// ada is a short profile: two workflows, two checks with the vendor's record.
 const ada = `{
   "id": "ada", "status": "ACCEPTED", "created": 1718011363,
   "flowData": {
@@ -21,14 +21,24 @@ const ada = `{
       },
       "fileData": {"f3": "Zmxvdy9hZGEvZjMvMjAyMi0wMS0wM1QxMzozNzoxOC43WjEyLmpwZw=="},
       "serviceData": [{
-        "timestamp": 1718011400, "serviceStatus": "COMPLETED", "nodeTitle": "Watchlist",
-        "nodeType": "trulioo_person_wl", "match": true,
+        "timestamp": 1718011390, "serviceStatus": "COMPLETED", "nodeTitle": "Person Match",
+        "nodeType": "trulioo_eidv", "match": true,
         "fullServiceDetails": {"Record": {"RecordStatus": "match", "DatasourceResults": [{
-          "DatasourceName": "Advanced Watchlist",
+          "DatasourceName": "Credit Agency",
           "DatasourceFields": [{"FieldName": "FirstGivenName", "Status": "match"}],
-          "AppendedFields": [{"FieldName": "WatchlistHitDetails",
-            "Data": "{\"WL_results\":[{\"score\":0.9,\"subjectMatched\":\"Ada L.\",\"sourceAgencyName\":\"Example Agency\"}]}"}],
           "Errors": [{"Code": 1001, "Message": "timed out"}]
+        }]}}
+      }, {
+        "timestamp": 1718011400, "serviceStatus": "COMPLETED", "nodeTitle": "Person Watchlist Screening",
+        "nodeType": "trulioo_person_wl", "match": false,
+        "fullServiceDetails": {"Record": {"RecordStatus": "nomatch", "DatasourceResults": [{
+          "DatasourceName": "Advanced Watchlist",
+          "AppendedFields": [
+            {"FieldName": "WatchlistFullName", "Data": "Ada Lovelace"},
+            {"FieldName": "WatchlistState", "Data": "Potential Hit"},
+            {"FieldName": "WatchlistHitDetails",
+             "Data": "{\"WL_results\":[{\"score\":0.9,\"subjectMatched\":\"Ada L.\",\"sourceAgencyName\":\"Example Agency\"}]}"}],
+          "Errors": []
         }]}}
       }]
     },
@@ -111,14 +121,34 @@ func ExampleServiceResult_Details() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(service.NodeTitle, details.Matched())
+		if service.NodeType == trulioo.NodeTypeEIDV { // of a watchlist check a match would mean "on no list"
+			fmt.Println(service.NodeTitle, details.Matched())
+		}
 		for _, problem := range details.DatasourceErrors() {
 			fmt.Println(problem.Datasource, problem.Code, problem.Message)
 		}
 	}
 	// Output:
-	// Watchlist true
-	// Advanced Watchlist 1001 timed out
+	// Person Match true
+	// Credit Agency 1001 timed out
+}
+
+// Whether somebody may be let in. Only ScreeningClear says that nobody has to look.
+func ExampleProfile_Screenings() {
+	var profile trulioo.Profile
+	if err := json.Unmarshal([]byte(ada), &profile); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("all checks together:", profile.ScreeningOutcome())
+	for _, screening := range profile.Screenings() {
+		fmt.Println(screening.Service.NodeTitle, screening.Lists, "searched for", screening.SearchedName)
+		fmt.Println(screening.Outcome, "with", len(screening.Hits), "hits; complete:", screening.Complete, screening.Why)
+	}
+	// Output:
+	// all checks together: potential hit
+	// Person Watchlist Screening [Advanced Watchlist] searched for Ada Lovelace
+	// potential hit with 1 hits; complete: true
 }
 
 // Hits come alike, whichever way the vendor packed them.

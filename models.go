@@ -43,7 +43,8 @@ type EndClient struct {
 	Status Status `json:"status"`
 	// StatusManuallyChanged says that somebody set Status by hand.
 	StatusManuallyChanged bool `json:"statusManuallyChanged"`
-	// User is the vendor's user of the end client.
+	// User is the account's identifier at the vendor, the same as the token's
+	// account_identifier claim, in live answers. It is no person.
 	User string `json:"user"`
 
 	// Raw is the row as the server sent it. Encoding emits it; clear it to
@@ -73,7 +74,8 @@ type Profile struct {
 	Notes []Note `json:"notes"`
 	// Tasks are what the account's people have to do about the end client.
 	Tasks []Task `json:"tasks"`
-	// User is the vendor's user of the end client.
+	// User is the account's identifier at the vendor, the same as the token's
+	// account_identifier claim, in live answers. It is no person.
 	User string `json:"user"`
 
 	// Raw is the answer as the server sent it, unknown fields and big numbers
@@ -107,7 +109,8 @@ type Field struct {
 	Value []string `json:"value"`
 	// Role says what the answer means.
 	Role Role `json:"role"`
-	// NormalizedName is the vendor's machine-readable form of Name.
+	// NormalizedName is the vendor's own name of the field, such as "MiddleName"
+	// or "PassportNumber". Live fields have a role, or this, or only a Name.
 	NormalizedName string `json:"normalizedName"`
 }
 
@@ -124,18 +127,22 @@ type ServiceResult struct {
 	NodeTitle string `json:"nodeTitle"`
 	// NodeType is the kind of check.
 	NodeType NodeType `json:"nodeType"`
-	// Match is the outcome; nil where the vendor gave none.
+	// Match is whether the vendor's record matched under its rule; nil where the
+	// vendor does not say. For an identity check that means that the person was
+	// found. For a watchlist check true means CLEAR, that is on no list, and false
+	// that there may be a hit or that the search failed: read Profile.Screenings.
 	Match *bool `json:"match"`
 	// TransactionInfo identifies the vendor's transaction.
 	TransactionInfo TransactionInfo `json:"transactionInfo"`
 	// FullServiceDetails is the vendor's record, undecoded; Details decodes it.
 	FullServiceDetails json.RawMessage `json:"fullServiceDetails,omitempty"`
-	// SecondaryMatch is the outcome of the second check of the same step, such
-	// as the fallback of an identity verification; nil where there was none.
+	// SecondaryMatch is likely the outcome of a second rule on the same record, as
+	// ServiceRecord.SecondaryRecordStatus is; nil where there was none.
 	SecondaryMatch *bool `json:"secondaryMatch"`
-	// WatchlistResults holds a summary by the list's name, such as "Advanced
-	// Watchlist": statuses and numbers of hits. Profile.WatchlistHits has the hits.
-	WatchlistResults map[string]WatchlistResult `json:"watchlistResults,omitempty"`
+	// WatchlistResults holds the vendor's summary by the list's name, such as
+	// "Advanced Watchlist": statuses and numbers of hits. Profile.Screenings
+	// judges it together with all else that the check says.
+	WatchlistResults WatchlistResults `json:"watchlistResults,omitempty"`
 
 	// FlowID is the id of the flow that the check is part of. It is not in the
 	// JSON: decoding a Profile fills it from the key of FlowData.
@@ -150,8 +157,9 @@ type TransactionInfo struct {
 	AccountIdentifier string `json:"accountIdentifier"`
 	// CountryCode is the country that was searched.
 	CountryCode string `json:"countryCode"`
-	// Date is when the transaction ran, in the vendor's own format.
-	Date string `json:"date"`
+	// Date is when the transaction ran. The test half of an account sends the
+	// same date of 2022 for everybody.
+	Date Time `json:"date"`
 	// ShareableToken lets others see the transaction.
 	ShareableToken string `json:"shareableToken"`
 	// TransactionID is the transaction's id.
@@ -222,23 +230,30 @@ type ProfileType string
 // ProfileTypeNormal is the known kind of profile.
 const ProfileTypeNormal ProfileType = "NORMAL"
 
-// Role says what the answer in a field means.
+// Role says what the answer in a field means. Field.Role has the spelling that
+// the account's form uses; Profile.Value and Values find both spellings of a
+// city, and both of a postal code, by either constant.
 type Role string
 
 // The known roles.
 const (
 	RoleFirstName                   Role = "first_name"
 	RoleLastName                    Role = "last_name"
+	RoleSecondLastName              Role = "second_last_name"
 	RoleFullName                    Role = "full_name"
 	RoleDateOfBirth                 Role = "dob"
 	RoleAddressCountry              Role = "address_country"
 	RoleExternalCustomerID          Role = "external_customer_id"
 	RoleAddress1                    Role = "address_1"
 	RoleCity                        Role = "city"
+	RoleAddressCity                 Role = "address_city" // RoleCity in live forms
+	RoleAddressState                Role = "address_state"
 	RolePostalCode                  Role = "postal_code"
+	RoleAddressZIP                  Role = "address_zip" // RolePostalCode in live forms
 	RoleEmail                       Role = "email"
 	RolePhone                       Role = "phone"
 	RoleNationalID                  Role = "national_id_nr"
+	RoleSocialServiceNumber         Role = "social_service_number"
 	RoleCompanyName                 Role = "company_name"
 	RoleCompanyNumber               Role = "company_nr"
 	RoleCompanyEmail                Role = "company_email"
@@ -250,13 +265,16 @@ const (
 	RoleCompanyFullAddress          Role = "company_address_full"
 )
 
-// NodeType is the kind of check that a step of a workflow runs.
+// NodeType is the kind of check that a step of a workflow runs. One that ends
+// in "_wl" is a watchlist check.
 type NodeType string
 
 // The known node types.
 const (
 	NodeTypePersonWatchlist   NodeType = "trulioo_person_wl"
 	NodeTypeBusinessWatchlist NodeType = "trulioo_business_wl"
+	NodeTypeKYBWatchlist      NodeType = "trulioo_kyb_wl"
+	NodeTypeEIDV              NodeType = "trulioo_eidv" // an identity verification
 	NodeTypeKYBInsights       NodeType = "trulioo_kyb_insights"
 	NodeTypeDocumentCheck     NodeType = "trulioo_doc_v"
 )
@@ -281,13 +299,14 @@ var (
 		StatusAbandoned, StatusCompleted, StatusFailed)
 	serviceStatuses = openset.Of(ServiceStatusCompleted)
 	profileTypes    = openset.Of(ProfileTypeNormal)
-	roles           = openset.Of(RoleFirstName, RoleLastName, RoleFullName, RoleDateOfBirth,
-		RoleAddressCountry, RoleExternalCustomerID, RoleAddress1, RoleCity, RolePostalCode,
-		RoleEmail, RolePhone, RoleNationalID, RoleCompanyName, RoleCompanyNumber, RoleCompanyEmail,
+	roles           = openset.Of(RoleFirstName, RoleLastName, RoleSecondLastName, RoleFullName,
+		RoleDateOfBirth, RoleAddressCountry, RoleExternalCustomerID, RoleAddress1, RoleCity,
+		RoleAddressCity, RoleAddressState, RolePostalCode, RoleAddressZIP, RoleEmail, RolePhone,
+		RoleNationalID, RoleSocialServiceNumber, RoleCompanyName, RoleCompanyNumber, RoleCompanyEmail,
 		RoleCompanyVAT, RoleCompanyCountryIncorporation, RoleCompanyState, RoleCompanyCity,
 		RoleCompanyZIP, RoleCompanyFullAddress)
 	nodeTypes = openset.Of(NodeTypePersonWatchlist, NodeTypeBusinessWatchlist,
-		NodeTypeKYBInsights, NodeTypeDocumentCheck)
+		NodeTypeKYBWatchlist, NodeTypeEIDV, NodeTypeKYBInsights, NodeTypeDocumentCheck)
 )
 
 // The same fields without the methods, so that decoding scans a document once

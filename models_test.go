@@ -55,10 +55,10 @@ func distinct(value any, path string, n *int) any {
 			value[i] = distinct(element, fmt.Sprintf("%s[%d]", path, i), n)
 		}
 	case string:
-		if value == "string" {
+		if value == "string" && !strings.HasSuffix(path, ".date") {
 			return fmt.Sprintf("text %d of %s", *n, path)
 		}
-		if strings.HasSuffix(value, "Z") {
+		if strings.HasSuffix(value, "Z") || strings.HasSuffix(path, ".date") {
 			return float64(1_600_000_000 + *n)
 		}
 	case float64:
@@ -150,12 +150,13 @@ func TestProfileByValue(t *testing.T) {
 		Timestamp: at(1718011500), ServiceStatus: trulioo.ServiceStatusCompleted, NodeID: "65e0000000000000000e0001",
 		NodeTitle: "Identity check", NodeType: trulioo.NodeTypePersonWatchlist, Match: &yes, FlowID: flowID,
 		TransactionInfo: trulioo.TransactionInfo{
-			AccountName: "Example Account", AccountIdentifier: "Example_KYC", CountryCode: "CA", Date: "2024-06-10T09:25:00",
+			AccountName: "Example Account", AccountIdentifier: "Example_KYC", CountryCode: "CA", Date: at(1718011500),
 			ShareableToken: "3f5b2c1e-0000-4000-8000-000000000001", TransactionID: "3f5b2c1e-0000-4000-8000-000000000002",
 			TransactionRecordID: "3f5b2c1e-0000-4000-8000-000000000003", UserName: "Example_KYC_API",
 		},
-		WatchlistResults: map[string]trulioo.WatchlistResult{"Advanced Watchlist": {
-			WatchlistStatus: "Potential Hit", WatchlistHitDetails: trulioo.WatchlistCounts{Watchlist: 1},
+		WatchlistResults: trulioo.WatchlistResults{"Advanced Watchlist": {
+			WatchlistStatus: "Potential Hit", WatchlistHitDetails: trulioo.WatchlistCounts{Watchlist: 1, Known: true},
+			Raw: json.RawMessage(`{"watchlistStatus": "Potential Hit", "watchlistHitDetails": {"wlHitsNumber": 1, "amHitsNumber": 0, "pepHitsNumber": 0}}`),
 		}},
 	}, service)
 }
@@ -242,6 +243,11 @@ func assertSameServices(t *testing.T, a, b *trulioo.Profile) {
 				assert.JSONEq(t, string(*one), string(*two))
 			}
 			*one, *two = nil, nil
+			for name, summary := range flow.ServiceData[i].WatchlistResults {
+				assert.JSONEq(t, string(summary.Raw), string(other[i].WatchlistResults[name].Raw))
+				summary.Raw = other[i].WatchlistResults[name].Raw
+				flow.ServiceData[i].WatchlistResults[name] = summary
+			}
 		}
 	}
 }

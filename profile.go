@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/trulioo-go/trulioo/internal/download"
 )
@@ -42,9 +43,73 @@ func (f FileRef) UniqueName() string { return download.UniqueNameOfKey(f.Key) }
 
 // Value gives the answer to the fields of a role, without the white space
 // around it. It is ok only if there is one and all answers, over all flows and
-// fields, agree; Values has them one by one.
-func (p Profile) Value(role Role) (value string, ok bool) {
-	for _, answer := range p.Values(role) {
+// fields, agree; Values has them one by one. Roles given as well are asked
+// for together with it: which answer an account's forms collect differs, as in
+// Value(RoleNationalID, RoleSocialServiceNumber). Both spellings of a city, and
+// both of a postal code, are found by either constant.
+func (p Profile) Value(role Role, or ...Role) (value string, ok bool) {
+	return agreed(p.Values(role, or...))
+}
+
+// Values gives every answer to the fields of the roles that is more than white
+// space, by flow id, then field id, then as entered. It finds the spellings
+// that Value finds.
+func (p Profile) Values(role Role, or ...Role) []Answer {
+	asked := make([]Role, 0, 1+len(or))
+	for _, role := range append([]Role{role}, or...) {
+		asked = append(asked, sameRole(role))
+	}
+	return p.answers(func(field Field) bool { return slices.Contains(asked, sameRole(field.Role)) })
+}
+
+// sameRole is the one of several spellings of a role that stands for all. Live
+// forms spell a city and a postal code otherwise than the vendor's examples.
+func sameRole(role Role) Role {
+	switch role {
+	case RoleAddressCity:
+		return RoleCity
+	case RoleAddressZIP:
+		return RolePostalCode
+	}
+	return role
+}
+
+// ValueNamed is Value for fields without a role, by the vendor's normalized name,
+// such as MiddleName, PassportNumber, VoterID, DriverLicenceNumber,
+// DriverLicenceVersionNumber, BankAccountNumber or Suburb. A field that has
+// neither a role nor a normalized name is found by its label. Names are compared
+// without regard to case, spaces and punctuation: "Middle Name" is MiddleName.
+func (p Profile) ValueNamed(name string) (value string, ok bool) {
+	return agreed(p.ValuesNamed(name))
+}
+
+// ValuesNamed is Values for the fields that ValueNamed looks at.
+func (p Profile) ValuesNamed(name string) []Answer {
+	asked := bareName(name)
+	if asked == "" {
+		return nil
+	}
+	return p.answers(func(field Field) bool {
+		if field.NormalizedName == "" && field.Role == "" {
+			return bareName(field.Name) == asked
+		}
+		return bareName(field.NormalizedName) == asked
+	})
+}
+
+// bareName is the letters and digits of a name, in lower case.
+func bareName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
+// agreed is the one answer that all agree on.
+func agreed(answers []Answer) (value string, ok bool) {
+	for _, answer := range answers {
 		trimmed := strings.TrimSpace(answer.Value)
 		if ok && trimmed != value {
 			return "", false
@@ -54,15 +119,14 @@ func (p Profile) Value(role Role) (value string, ok bool) {
 	return value, ok
 }
 
-// Values gives every answer to the fields of a role that is more than white
-// space, by flow id, then field id, then as entered.
-func (p Profile) Values(role Role) []Answer {
+// answers gives the answers to the fields that are asked for.
+func (p Profile) answers(asked func(Field) bool) []Answer {
 	var answers []Answer
 	for _, flowID := range sortedKeys(p.FlowData) {
 		fields := p.FlowData[flowID].FieldData
 		for _, fieldID := range sortedKeys(fields) {
 			field := fields[fieldID]
-			if field.Role != role {
+			if !asked(field) {
 				continue
 			}
 			field.ID = cmp.Or(field.ID, fieldID)

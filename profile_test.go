@@ -2,8 +2,6 @@ package trulioo_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,104 +172,4 @@ func FuzzFileName(f *testing.F) {
 		assertSafeName(t, trulioo.FileRef{Key: path}.Name())
 		assertSafeName(t, trulioo.FileRef{Key: base64.StdEncoding.EncodeToString([]byte(path))}.Name())
 	})
-}
-
-// hitsProfile is a profile with one watchlist check whose WatchlistHitDetails are data.
-func hitsProfile(t *testing.T, data string) *trulioo.Profile {
-	t.Helper()
-	return decodeProfile(t, []byte(`{"flowData":{"f":{"serviceData":[{"nodeId":"n","nodeType":"trulioo_person_wl","fullServiceDetails":
-		{"Record":{"DatasourceResults":[{"DatasourceName":"d","AppendedFields":[{"FieldName":"Other","Data":{"WL_results":[{"score":9}]}},
-		{"FieldName":"WatchlistHitDetails","Data":`+data+`}]}]}}}]}}}`))
-}
-
-func TestWatchlistHitsHoweverPacked(t *testing.T) {
-	t.Parallel()
-	quoted := func(s string) string {
-		encoded, err := json.Marshal(s)
-		require.NoError(t, err)
-		return string(encoded)
-	}
-	const object = `{"PEP_results":[{"score":"0.5","subjectMatched":"C"}],"WL_results":[{"score":0.97,"subjectMatched":"A","sourceListType":"l",` +
-		`"sourceRegion":"r","sourceAgencyName":"g","URL":"u","more":9007199254740993}],"AM_results":[{"score":1,"subjectMatched":"B"}]}`
-	tests := map[string]string{
-		"object":                   object,
-		"JSON in a string":         quoted(object),
-		"JSON in a string, twice":  quoted(quoted(object)),
-		"in an array":              `[` + object + `]`,
-		"in a member":              `{"WatchlistHitDetails":` + object + `}`,
-		"strings in an array":      `[` + quoted(object) + `]`,
-		"string in a member":       quoted(`{"Details":` + quoted(object) + `}`),
-		"lists and hits as JSON":   `{"WL_results":` + quoted(`[{"score":0.97,"subjectMatched":"A","sourceListType":"l","sourceRegion":"r","sourceAgencyName":"g","URL":"u","more":9007199254740993}]`) + `,"AM_results":{"score":1,"subjectMatched":"B"},"PEP_results":[` + quoted(`{"score":0.5,"subjectMatched":"C"}`) + `]}`,
-		"with nulls in the lists":  `[null,` + object + `,{}]`,
-		"lists split over objects": `[{"WL_results":[{"score":0.97,"subjectMatched":"A","sourceListType":"l","sourceRegion":"r","sourceAgencyName":"g","URL":"u","more":9007199254740993}]},{"AM_results":[{"score":1,"subjectMatched":"B"}],"PEP_results":null},{"PEP_results":[{"score":0.5,"subjectMatched":"C"}]}]`,
-	}
-	for name, data := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			hits, err := hitsProfile(t, data).WatchlistHits()
-			require.NoError(t, err)
-			require.Len(t, hits, 3)
-			assert.Contains(t, string(hits[0].Raw), "9007199254740993")
-			for i := range hits {
-				assert.Equal(t, byte('{'), hits[i].Raw[0])
-				hits[i].Raw = nil
-			}
-			assert.Equal(t, []trulioo.WatchlistHit{
-				{Kind: trulioo.WatchlistKindWatchlist, FlowID: "f", NodeID: "n", Datasource: "d", Score: 0.97, SubjectMatched: "A",
-					SourceListType: "l", SourceRegion: "r", SourceAgencyName: "g", URL: "u"},
-				{Kind: trulioo.WatchlistKindAdverseMedia, FlowID: "f", NodeID: "n", Datasource: "d", Score: 1, SubjectMatched: "B"},
-				{Kind: trulioo.WatchlistKindPEP, FlowID: "f", NodeID: "n", Datasource: "d", Score: 0.5, SubjectMatched: "C"},
-			}, hits)
-		})
-	}
-	for _, data := range []string{`null`, `""`, `"none"`, `[]`, `{}`, `5`, `{"WL_results":[]}`, `{"WL_results":[5,"x",[]]}`} {
-		hits, err := hitsProfile(t, data).WatchlistHits()
-		require.NoError(t, err, data)
-		assert.Empty(t, hits, data)
-	}
-}
-
-// No hits and no way to know are told apart: the counts in watchlistResults
-// are not hits, and a check without its record says nothing.
-func TestWatchlistHitsSayWhereTheyCannotKnow(t *testing.T) {
-	t.Parallel()
-	const record = `"fullServiceDetails":{"Record":{}}`
-	tests := map[string]struct {
-		services string
-		noErr    bool
-	}{
-		"no check":                        {``, true},
-		"record without hits":             {`{"nodeType":"trulioo_person_wl",` + record + `}`, true},
-		"no record":                       {`{"nodeType":"other"}`, false},
-		"no record beside one":            {`{"nodeType":"other"},{` + record + `}`, true},
-		"watchlist without its record":    {`{"nodeType":"trulioo_business_wl","fullServiceDetails":{}},{` + record + `}`, false},
-		"counts without a record":         {`{"watchlistResults":{"Advanced Watchlist":{"watchlistHitDetails":{"wlHitsNumber":1}}}},{` + record + `}`, false},
-		"record that is not an object":    {`{"fullServiceDetails":[1]},{` + record + `}`, false},
-		"record that is words in a quote": {`{"fullServiceDetails":"n/a"},{` + record + `}`, false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			hits, err := decodeProfile(t, []byte(`{"flowData":{"f":{"serviceData":[`+test.services+`]}}}`)).WatchlistHits()
-			assert.Empty(t, hits)
-			if test.noErr {
-				require.NoError(t, err)
-				return
-			}
-			var decodeErr *trulioo.DecodeError
-			if strings.HasPrefix(name, "record that") {
-				require.ErrorAs(t, err, &decodeErr)
-				assert.Equal(t, "fullServiceDetails", decodeErr.Path)
-			} else {
-				require.ErrorIs(t, err, trulioo.ErrNoDetails)
-			}
-		})
-	}
-
-	p := hitsProfile(t, `{"WL_results":[{"score":1}]}`)
-	p.FlowData["g"] = trulioo.Flow{ServiceData: []trulioo.ServiceResult{{NodeType: trulioo.NodeTypePersonWatchlist}}}
-	hits, err := p.WatchlistHits()
-	require.ErrorIs(t, err, trulioo.ErrNoDetails)
-	require.Len(t, hits, 1, "what was found is there beside the error")
-	assert.InDelta(t, 1, hits[0].Score, math.SmallestNonzeroFloat64)
 }

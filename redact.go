@@ -49,18 +49,6 @@ func (TransactionInfo) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.T
 func (TransactionInfo) LogValue() slog.Value { return redact.Value("trulioo.TransactionInfo") }
 
 // Format prints the type's name only.
-func (WatchlistResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistResult") }
-
-// LogValue is the type's name only.
-func (WatchlistResult) LogValue() slog.Value { return redact.Value("trulioo.WatchlistResult") }
-
-// Format prints the type's name only.
-func (WatchlistCounts) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistCounts") }
-
-// LogValue is the type's name only.
-func (WatchlistCounts) LogValue() slog.Value { return redact.Value("trulioo.WatchlistCounts") }
-
-// Format prints the type's name only.
 func (Note) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Note") }
 
 // LogValue is the type's name only.
@@ -83,12 +71,6 @@ func (FileRef) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.FileRef")
 
 // LogValue is the type's name only.
 func (FileRef) LogValue() slog.Value { return redact.Value("trulioo.FileRef") }
-
-// Format prints the type's name only.
-func (WatchlistHit) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistHit") }
-
-// LogValue is the type's name only.
-func (WatchlistHit) LogValue() slog.Value { return redact.Value("trulioo.WatchlistHit") }
 
 // Format prints the type's name only.
 func (ServiceDetails) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ServiceDetails") }

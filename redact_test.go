@@ -23,7 +23,7 @@ func personal(t *testing.T) []any {
 	values := []any{
 		trulioo.EndClient{}, trulioo.Profile{}, trulioo.Flow{}, trulioo.Field{}, trulioo.ServiceResult{}, trulioo.TransactionInfo{},
 		trulioo.WatchlistResult{}, trulioo.WatchlistCounts{}, trulioo.Note{}, trulioo.Task{}, trulioo.Answer{}, trulioo.FileRef{},
-		trulioo.WatchlistHit{}, trulioo.ServiceDetails{}, trulioo.InputField{}, trulioo.ServiceRecord{}, trulioo.ServiceRule{},
+		trulioo.WatchlistHit{}, trulioo.Screening{}, trulioo.ServiceDetails{}, trulioo.InputField{}, trulioo.ServiceRecord{}, trulioo.ServiceRule{},
 		trulioo.DatasourceResult{}, trulioo.DatasourceField{}, trulioo.AppendedField{}, trulioo.ServiceError{}, trulioo.DatasourceError{},
 	}
 	for i, value := range values {
