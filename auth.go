@@ -54,44 +54,49 @@ func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport
 	if c.tokenSource != nil {
 		source := token.NewSource(c.tokenSource)
 		return func(ctx context.Context, refused string) (string, error) {
-			return bearer(source.Token(ctx, refused))
+			return c.bearer(source.Token(ctx, refused))
 		}
 	}
 	x := &tokenExchange{config: c, transport: t, endpoint: c.tokenEndpoint()}
 	key := token.Key(c.clientSecret, x.endpoint, string(c.version), c.clientID, c.scope)
 	return func(ctx context.Context, refused string) (string, error) {
-		return bearer(store.Token(ctx, key, refused, x.fetch))
+		return c.bearer(store.Token(ctx, key, refused, x.fetch))
 	}
 }
 
 // bearer checks what a source or a store gave, which may be the caller's code.
-func bearer(got *oauth2.Token, err error) (string, error) {
+func (c *config) bearer(got *oauth2.Token, err error) (string, error) {
 	var auth *AuthError
 	switch {
 	case errors.As(err, &auth):
+		if auth.Where == "" {
+			completed := *auth // a store's own error, or one of another client
+			completed.Where = c.askedForToken().where
+			auth = &completed
+		}
 		return "", auth
 	case err != nil:
-		return "", sourceError(err)
+		return "", c.askedForToken().sourceError(err)
 	case got == nil || !headerSafe(got.AccessToken):
-		return "", &AuthError{Operation: fetchToken, Reason: "the token source gave no usable token"}
+		return "", &AuthError{Operation: fetchToken, Where: c.askedForToken().where, Reason: "the token source gave no usable token"}
 	}
 	return got.AccessToken, nil
 }
 
 // sourceError converts the error of a foreign source or store. It is not
 // wrapped: x/oauth2's RetrieveError prints the answer's body.
-func sourceError(err error) error {
+func (a asked) sourceError(err error) error {
 	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, sentinel) {
 			return sentinel // the caller's own giving up, which is no failure of the token
 		}
 	}
-	e := &AuthError{Operation: fetchToken, Reason: "the token source failed"}
+	e := &AuthError{Operation: a.operation, Where: a.where, Reason: "the token source failed"}
 	var retrieve *oauth2.RetrieveError
 	if errors.As(err, &retrieve) && retrieve.Response != nil {
 		e.StatusCode = retrieve.Response.StatusCode
 	}
-	if down := transportError(fetchToken, err, 0); len(down.causes) > 0 {
+	if down := a.transportError(err, 0); len(down.causes) > 0 {
 		e.cause = down
 	}
 	return e
@@ -131,21 +136,29 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 		return decodeError(err)
 	})
 	if _, err := x.transport.Do(ctx, call); err != nil { //nolint:bodyclose // Decode is set, so it is closed
-		return nil, authError(err)
+		return nil, x.config.askedForToken().authError(err)
 	}
 	return fetched, nil
 }
 
+// askedForToken is a fetch of a token, which goes to another host than the API's.
+func (c *config) askedForToken() asked {
+	if c.tokenSource != nil {
+		return asked{fetchToken, c.whereAt("")}
+	}
+	return asked{fetchToken, c.whereAt(c.tokenEndpoint())}
+}
+
 // authError says why a fetch failed, in this library's own words.
-func authError(err error) error {
+func (a asked) authError(err error) error {
 	var f *transport.Failure
 	if !errors.As(err, &f) {
-		return &AuthError{Operation: fetchToken}
+		return &AuthError{Operation: a.operation, Where: a.where}
 	}
-	e := &AuthError{Operation: fetchToken, StatusCode: f.StatusCode, Attempts: f.Attempts}
+	e := &AuthError{Operation: a.operation, Where: a.where, StatusCode: f.StatusCode, Attempts: f.Attempts}
 	switch {
 	case f.StatusCode == 0:
-		e.cause = failure(fetchToken, f)
+		e.cause = a.failure(f)
 	case f.StatusCode < 400:
 		e.Reason = "the token endpoint redirects, which is not followed"
 	case f.StatusCode < 500:

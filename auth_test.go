@@ -387,8 +387,8 @@ func TestWithTokenSource(t *testing.T) {
 			cause  bool
 			prints string
 		}{
-			{&url.Error{Op: "Post", URL: "https://MARK", Err: syscall.ECONNREFUSED}, true, "trulioo: fetch token: the token source failed: connection refused"},
-			{errors.New("MARK"), false, "trulioo: fetch token: the token source failed"},
+			{&url.Error{Op: "Post", URL: "https://MARK", Err: syscall.ECONNREFUSED}, true, "trulioo: fetch token (live, v2): the token source failed: connection refused"},
+			{errors.New("MARK"), false, "trulioo: fetch token (live, v2): the token source failed"},
 		} {
 			_, err := sourced(t, srv, tokenSource(func() (*oauth2.Token, error) { return nil, tt.err })).Workflows.List(t.Context(), nil)
 			assert.Equal(t, tt.cause, errors.Is(err, syscall.ECONNREFUSED))
@@ -488,7 +488,7 @@ func TestToken_answers_that_are_none(t *testing.T) {
 		`{"access_token":"a\nb"}`:                  "no usable token at access_token",
 		`{"expires_in":3600}`:                      "no usable token at access_token",
 		`{"access_token":"t","token_type":"MARK"}`: "not a bearer token at token_type",
-		`<html>MARK`:                               "not one whole JSON value",
+		`<html>MARK`:                               "an HTML page in place of JSON (4 attempts)",
 		`{"MARK":[`:                                "cut-off JSON at *[0] (4 attempts)",
 	} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
@@ -497,8 +497,8 @@ func TestToken_answers_that_are_none(t *testing.T) {
 			require.ErrorAs(t, err, &auth, body)
 			var decode *trulioo.DecodeError
 			require.ErrorAs(t, err, &decode, body)
-			assert.Equal(t, "trulioo: fetch token: "+want, decode.Error(), body)
-			assert.Equal(t, decode.Attempts == 4, errors.Is(err, io.ErrUnexpectedEOF), body)
+			assert.Equal(t, "trulioo: fetch token (live, v2, 127.0.0.1): "+want, decode.Error(), body)
+			assert.Equal(t, decode.Attempts == 4, errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, trulioo.ErrUnexpectedAnswer), body)
 			assert.Equal(t, decode.Attempts, srv.Count(truliootest.FetchToken), body)
 		}, truliootest.WithTokens(truliootest.Tokens{Body: func(string, int) string { return body }}))
 	}

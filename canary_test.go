@@ -160,7 +160,7 @@ func exposedError(err error) string {
 var harmless = []string{
 	"ListOptions", "ClientListOptions", "GetOptions", "RetryPolicy", "Step", "Outcome", "Time", "Workflow",
 	"ClientsService", "FilesService", "WorkflowsService", "MemoryTokenStore", "MemoryDeduper",
-	"ClientFilter", "ExportOptions", "ExportProgress", "Slice", "Cursor", "APIError", "AuthError",
+	"Dialect", "Diagnosis", "Finding", "ClientFilter", "ExportOptions", "ExportProgress", "Slice", "Cursor", "APIError", "AuthError",
 	"TransportError", "DecodeError", "ArgumentError", "ExportError", "WebhookError", "ScreeningError",
 }
 
@@ -514,7 +514,7 @@ func TestCanaryInOptions(t *testing.T) {
 		"WithAPIVersion": trulioo.WithAPIVersion(mark), "WithBaseURL": trulioo.WithBaseURL(mark), "WithTokenURL": trulioo.WithTokenURL(mark),
 		"WithScope": trulioo.WithScope(mark), "WithHTTPClient": trulioo.WithHTTPClient(&http.Client{}), "WithRetry": trulioo.WithRetry(trulioo.RetryPolicy{}),
 		"WithRateLimit": trulioo.WithRateLimit(math.NaN(), 1), "WithLogger": trulioo.WithLogger(out.logger()), "WithObserver": trulioo.WithObserver(&out),
-		"WithUserAgent": trulioo.WithUserAgent(mark + "\n"), "WithMaxResponseBytes": trulioo.WithMaxResponseBytes(-1), "WithInsecureHTTP": trulioo.WithInsecureHTTP(),
+		"WithDialect": trulioo.WithDialect(trulioo.Dialect{WorkflowsPath: "?" + mark}), "WithUserAgent": trulioo.WithUserAgent(mark + "\n"), "WithMaxResponseBytes": trulioo.WithMaxResponseBytes(-1), "WithInsecureHTTP": trulioo.WithInsecureHTTP(),
 		"WithOpenEndedFiles":    trulioo.WithOpenEndedFiles(),
 		"WithVerificationToken": trulioo.WithVerificationToken(markedWebhook), "WithSigningSecret": trulioo.WithSigningSecret(markedWebhook),
 		"WithInsecureNoVerification": trulioo.WithInsecureNoVerification(), "WithDeduper": trulioo.WithDeduper(trulioo.NewMemoryDeduper(1, 1)),

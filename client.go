@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -151,6 +150,15 @@ func build(c *config, f *family) *Client {
 	return client
 }
 
+// whereAt says whom a call asks, in words that are all settings of the caller's.
+func (c *config) whereAt(address string) string {
+	words := string(c.environment) + ", " + string(c.version)
+	if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+		words += ", " + u.Hostname()
+	}
+	return words
+}
+
 func (c *config) limiter() *rate.Limiter {
 	if c.perSecond == 0 {
 		return nil
@@ -214,7 +222,7 @@ func (c *Client) call(ctx context.Context, operation, address string, decode fun
 	}
 	resp, err := c.transport.Do(ctx, &transport.Call{Operation: operation, URL: address, Decode: decoded(decode)})
 	if err != nil {
-		return failure(operation, err)
+		return c.config.asked(operation).failure(err)
 	}
 	return resp.Body.Close()
 }
@@ -222,8 +230,17 @@ func (c *Client) call(ctx context.Context, operation, address string, decode fun
 // decoded tells the transport which decoding errors another attempt may mend.
 func decoded(decode func([]byte) error) func([]byte) error {
 	return func(body []byte) error {
-		if err := decode(body); err != nil {
-			return &transport.DecodeError{Err: err, Truncated: errors.Is(err, io.ErrUnexpectedEOF)}
+		var err error
+		if page := transport.PageReason(body); page != "" {
+			err = &DecodeError{Reason: page, cause: ErrUnexpectedAnswer}
+		} else {
+			err = decode(body)
+		}
+		if wrong, ok := errors.AsType[*DecodeError](err); ok && wrong.Path == "" && wrong.cause == nil {
+			err = saidOr(body, err) // such as a list of errors in place of a profile
+		}
+		if err != nil {
+			return &transport.DecodeError{Err: err, MayPass: mayPass(err)}
 		}
 		return nil
 	}

@@ -104,12 +104,27 @@ func (s *ClientsService) profile(ctx context.Context, clientID string, full bool
 			read(len(body))
 		}
 		profile = &Profile{}
-		return profile.decode(body)
+		if err := profile.decode(body); err != nil {
+			return err
+		}
+		return profile.checkID(clientID, body)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return profile, nil
+}
+
+// checkID refuses what is not the profile of this client: an error or an empty
+// object with a status of success, or what a cache has kept of somebody else.
+func (p *Profile) checkID(clientID string, body []byte) error {
+	switch p.ID {
+	case clientID:
+		return nil
+	case "":
+		return unexpected(body, "id", "no profile: an id is needed")
+	}
+	return &DecodeError{Path: "id", Reason: "the profile of another client", cause: ErrUnexpectedAnswer}
 }
 
 func (o *ClientListOptions) check() error {

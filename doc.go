@@ -107,9 +107,9 @@
 //
 //	*APIError        the API answered with an error      ErrNotFound, ErrUnauthorized, ErrForbidden,
 //	                                                     ErrConflict, ErrTooLarge, ErrRateLimited, ErrServer
-//	*AuthError       no token could be had               ErrUnauthorized, ErrRateLimited, ErrServer
+//	*AuthError       no token could be obtained          ErrUnauthorized, ErrRateLimited, ErrServer
 //	*TransportError  no whole answer came                context's, net's, syscall's and x509's own errors
-//	*DecodeError     the answer is not what it should be ErrTooLarge, ErrPaging, io.ErrUnexpectedEOF
+//	*DecodeError     the answer is not what it should be ErrTooLarge, ErrPaging, ErrUnexpectedAnswer, io.ErrUnexpectedEOF
 //	*ArgumentError   refused before anything was sent
 //	*ExportError     one client could not be exported    the cause's own
 //

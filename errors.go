@@ -17,8 +17,10 @@ import (
 // The sentinels that callers branch on with errors.Is. The typed errors below
 // say which of them they are.
 var (
-	// ErrNotFound is a 404, or one of the codes by which Workflow Studio says
-	// that a flow, a node or a client does not exist.
+	// ErrNotFound means that the API itself said so: a 404 with a JSON body, or,
+	// whatever the status, one of the codes by which Workflow Studio says that a
+	// flow, a node or a client does not exist. The 404 of a gateway, which has a
+	// page or nothing as its body, is not ErrNotFound: what it stands before may exist.
 	ErrNotFound = errors.New("trulioo: not found")
 	// ErrUnauthorized is a 401, or credentials that the token endpoint refused.
 	ErrUnauthorized = errors.New("trulioo: unauthorized")
@@ -41,6 +43,10 @@ var (
 	// ErrScreeningUnknown means that the outcome of a watchlist check is not
 	// known, or that not all of its hits are. It is never to be taken for "no hit".
 	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is not known, or not all of its hits are")
+	// ErrUnexpectedAnswer means that an answer has a status of success and is not
+	// what was asked for: a gateway's page, an error, an empty object, the profile
+	// of somebody else. It is tried again as a 502 is, where that can help.
+	ErrUnexpectedAnswer = errors.New("trulioo: the answer is a success but not what was asked for")
 	// ErrOpenEnded means that nothing tells where a file ends, so that it may
 	// have been cut off; see FilesService.Download and WithOpenEndedFiles.
 	ErrOpenEnded = errors.New("trulioo: nothing tells where the file ends")
@@ -56,11 +62,14 @@ var (
 	ErrWebhookTooOld = errors.New("trulioo: webhook event too old")
 )
 
-// APIError is an answer of the API that is not a success. Its fields hold what
-// the server said, which can be personal; Error, the fmt verbs and slog print
-// the operation, the status, the code and the number of attempts only.
+// APIError is an answer of the API that is an error: mostly by its status, and
+// sometimes, with a status of success, by its body. Its fields hold what the
+// server said, which can be personal; Error, the fmt verbs, slog and encoders
+// show the operation, whom it asked, the status, the code and the number of
+// attempts only.
 type APIError struct {
 	Operation  string        // what was asked, such as "get client"
+	Where      string        // whom, such as "live, v2, api.example.com": the configured environment, version and host
 	StatusCode int           // the HTTP status; 0 only in a zero value
 	Code       string        // the Workflow Studio code, such as "4100", if the body has one
 	Message    string        // the server's words, if the body has any
@@ -69,29 +78,45 @@ type APIError struct {
 	Attempts   int           // HTTP exchanges made, the last one included
 
 	body  []byte
-	cause error // the end of the context that cut a wait short
+	page  string // constant words for a body that is a gateway's page; "" where it is not
+	vague bool   // a 404 whose body is not the API's
+	cause error  // the end of the context that cut a wait short
 }
 
 // Body is the server's answer, at most 64 KiB of it. It can be personal.
 func (e *APIError) Body() []byte { return e.body }
 
-// Error names the operation, the status, the code and the attempts.
+// Error names the operation, whom it asked, the status, the code and the attempts.
 func (e *APIError) Error() string {
 	what := "status " + strconv.Itoa(e.StatusCode)
 	if text := http.StatusText(e.StatusCode); text != "" {
 		what += " " + text
 	}
+	if success(e.StatusCode) {
+		what = "an error with " + what
+	}
 	if number(e.Code) {
 		what += ", code " + e.Code
 	}
-	return sentence(e.Operation, what, e.Attempts, e.cause)
+	if e.page != "" {
+		what += ", " + e.page
+	}
+	if e.vague {
+		what += ", not an answer of the API: check the base URL"
+	}
+	if e.RetryAfter > 0 {
+		what += ", to be asked again after " + e.RetryAfter.String()
+	}
+	return sentence(e.Operation, e.Where, what, e.Attempts, e.cause)
 }
 
 // Is reports whether target is the sentinel of this status or code.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound || notFoundCode(e.Code)
+		return e.StatusCode == http.StatusNotFound && !e.vague || transport.NotFound(e.Code)
+	case ErrUnexpectedAnswer:
+		return success(e.StatusCode)
 	case ErrServer:
 		return e.StatusCode >= 500
 	default:
@@ -99,15 +124,11 @@ func (e *APIError) Is(target error) bool {
 	}
 }
 
+func success(status int) bool { return status >= 200 && status < 300 }
+
 // Unwrap gives the context's error where it cut a wait short, so that both
 // errors.Is(err, ErrRateLimited) and errors.Is(err, context.DeadlineExceeded) hold.
 func (e *APIError) Unwrap() error { return e.cause }
-
-// Format prints Error whatever the verb, %#v included.
-func (e *APIError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e *APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 var statusErrors = map[int]error{
 	http.StatusUnauthorized:          ErrUnauthorized,
@@ -117,20 +138,11 @@ var statusErrors = map[int]error{
 	http.StatusTooManyRequests:       ErrRateLimited,
 }
 
-// notFoundCode knows the codes of developer.trulioo.com's errors page that
-// mean not found: flow, node, client, client has no such flow.
-func notFoundCode(code string) bool {
-	switch code {
-	case "4000", "4002", "4100", "4101":
-		return true
-	}
-	return false
-}
-
-// AuthError means that no token could be had. A 4xx of the token endpoint is
+// AuthError means that no access token could be obtained. A 4xx of the token endpoint is
 // ErrUnauthorized; a 429 is ErrRateLimited too, a 5xx is ErrServer.
 type AuthError struct {
 	Operation  string // always "fetch token"
+	Where      string // whom, such as "live, v2, auth.example.com": the configured environment, version and token endpoint's host
 	StatusCode int    // the token endpoint's status; 0 where there was no answer
 	Attempts   int    // POSTs made
 	Reason     string // a constant text of this library, never the server's
@@ -144,7 +156,7 @@ func (e *AuthError) Error() string {
 	if e.StatusCode != 0 {
 		what += ", status " + strconv.Itoa(e.StatusCode)
 	}
-	return sentence(e.Operation, what, e.Attempts, e.cause)
+	return sentence(e.Operation, e.Where, what, e.Attempts, e.cause)
 }
 
 // Is reports whether target is the sentinel of this status.
@@ -163,18 +175,13 @@ func (e *AuthError) Is(target error) bool {
 // Unwrap gives the cause: a *TransportError, a context's error or nil.
 func (e *AuthError) Unwrap() error { return e.cause }
 
-// Format prints Error whatever the verb, %#v included.
-func (e *AuthError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e *AuthError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
 // TransportError means that no whole answer came: the name did not resolve,
-// the connection was refused or broke, the certificate was not trusted, the
-// time ran out. The address is not kept; the causes of the packages context,
+// the connection was refused or broke, the certificate was not trusted, it
+// timed out. The address is not kept; the causes of the packages context,
 // io, net, syscall, crypto/tls and crypto/x509 are, for errors.Is and errors.As.
 type TransportError struct {
 	Operation string // what was asked, such as "get client"
+	Where     string // whom, as in APIError
 	Reason    string // a constant text, such as "connection refused"
 	Attempts  int    // HTTP exchanges begun
 
@@ -183,22 +190,17 @@ type TransportError struct {
 
 // Error names the operation, the reason and the attempts.
 func (e *TransportError) Error() string {
-	return sentence(e.Operation, cmp.Or(e.Reason, "no answer"), e.Attempts, nil)
+	return sentence(e.Operation, e.Where, cmp.Or(e.Reason, "no answer"), e.Attempts, nil)
 }
 
 // Unwrap gives the causes that hold no URL.
 func (e *TransportError) Unwrap() []error { return e.causes }
 
-// Format prints Error whatever the verb, %#v included.
-func (e *TransportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e *TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
 // DecodeError means that an answer, an event or a vendor record is not what it
 // should be. It names the place, never the value.
 type DecodeError struct {
 	Operation string // what was asked, such as "get client"
+	Where     string // whom, as in APIError; "" where nothing was sent
 	Path      string // the place in the JSON, such as "data[3].created"; "" for the whole
 	Reason    string // a constant text, such as "not one whole JSON value"
 	Attempts  int    // HTTP exchanges made; 0 where nothing was sent
@@ -212,18 +214,13 @@ func (e *DecodeError) Error() string {
 	if e.Path != "" {
 		what += " at " + e.Path
 	}
-	return sentence(e.Operation, what, e.Attempts, nil)
+	return sentence(e.Operation, e.Where, what, e.Attempts, nil)
 }
 
 // Unwrap gives io.ErrUnexpectedEOF for a cut-off body, ErrTooLarge for one
-// over the cap, else nil.
+// over the cap, ErrUnexpectedAnswer for one that is not what was asked for,
+// ErrPaging for pages that contradict each other, else nil.
 func (e *DecodeError) Unwrap() error { return e.cause }
-
-// Format prints Error whatever the verb, %#v included.
-func (e *DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e *DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // WebhookError means that the caller's function or Deduper failed. It prints
 // the step and, of a panic, the type of its value; the caller's own error,
@@ -242,17 +239,11 @@ func (e *WebhookError) Error() string {
 	if e.PanicType != "" {
 		what = e.Step + " panicked: " + e.PanicType
 	}
-	return sentence("receive webhook", what, 0, nil)
+	return sentence("receive webhook", "", what, 0, nil)
 }
 
 // Unwrap gives the error of the function or the Deduper; nil for a panic.
 func (e *WebhookError) Unwrap() error { return e.err }
-
-// Format prints Error whatever the verb, %#v included.
-func (e *WebhookError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e *WebhookError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // ArgumentError means that the caller's argument was refused before anything
 // was sent. It names the option, field or parameter, never its value.
@@ -266,14 +257,127 @@ func (e *ArgumentError) Error() string {
 	return "trulioo: " + e.Argument + ": " + e.Reason
 }
 
-// sentence is an error's text: what was asked, what came of it, how often it was
-// tried, where more than once, and why.
-func sentence(operation, what string, attempts int, because error) string {
+// asked is a call: what was asked, and whom.
+type asked struct{ operation, where string }
+
+func (c *config) asked(operation string) asked { return asked{operation, c.whereAt(c.baseURL)} }
+
+// failure turns what the transport says into the typed errors. Nothing of the
+// transport's own errors is wrapped: net/http's hold the URL.
+func (a asked) failure(err error) error {
+	var f *transport.Failure
+	if !errors.As(err, &f) {
+		return a.transportError(err, 0)
+	}
+	if f.StatusCode != 0 {
+		return a.apiError(f)
+	}
+	if auth := f.TokenErr(); auth != nil {
+		return a.authFailure(auth)
+	}
+	if decode, ok := errors.AsType[*transport.DecodeError](f.Err); ok {
+		return a.decodeFailure(decode, f.Attempts)
+	}
+	if errors.Is(f.Err, transport.ErrTooLarge) {
+		return &DecodeError{Operation: a.operation, Where: a.where, Reason: "the answer is over the cap", Attempts: f.Attempts, cause: ErrTooLarge}
+	}
+	e := a.transportError(f.Err, f.Attempts)
+	if f.RateLimit {
+		e.Reason = "the wait for the rate limit would outlast the deadline"
+		e.causes = append(e.causes, ErrRateLimited)
+	}
+	return e
+}
+
+// apiError is what the server said with a status that is no success.
+func (a asked) apiError(f *transport.Failure) *APIError {
+	said := transport.ReadErrorBody(f.Body)
+	return &APIError{
+		Operation:  a.operation,
+		Where:      a.where,
+		StatusCode: f.StatusCode,
+		Code:       said.Code,
+		Message:    said.Message,
+		RequestID:  transport.RequestID(f.Header),
+		RetryAfter: f.RetryAfter,
+		Attempts:   f.Attempts,
+		body:       f.Body,
+		page:       transport.PageReason(f.Body),
+		vague:      f.StatusCode == http.StatusNotFound && !said.Structured,
+		cause:      f.Err,
+	}
+}
+
+// authFailure passes on the errors of the token path, which have their own
+// operation, and names the caller's where it was the caller who gave up.
+func (a asked) authFailure(err error) error {
+	if auth, ok := errors.AsType[*AuthError](err); ok {
+		return auth
+	}
+	return a.transportError(err, 0)
+}
+
+// decodeFailure completes what a decode said with what only the call knows.
+func (a asked) decodeFailure(decode *transport.DecodeError, attempts int) error {
+	if said, ok := errors.AsType[*APIError](decode.Err); ok {
+		completed := *said
+		completed.Operation, completed.Where, completed.Attempts = a.operation, a.where, attempts
+		completed.StatusCode, completed.RequestID = decode.StatusCode, transport.RequestID(decode.Header)
+		return &completed
+	}
+	completed := DecodeError{}
+	if e, ok := errors.AsType[*DecodeError](decode.Err); ok {
+		completed = *e
+	}
+	completed.Operation, completed.Where, completed.Attempts = a.operation, a.where, attempts
+	return &completed
+}
+
+func (a asked) transportError(err error, attempts int) *TransportError {
+	return &TransportError{
+		Operation: a.operation, Where: a.where, Reason: transport.Reason(err), Attempts: attempts, causes: transport.Causes(err),
+	}
+}
+
+const maxKeptBody = 64 << 10 // as of an answer whose status is an error
+
+// unexpected is the error for JSON that is not what was asked for: what it says
+// as an error, or else the reason why it is none of our answers.
+func unexpected(body []byte, place, reason string) error {
+	return saidOr(body, &DecodeError{Path: place, Reason: reason, cause: ErrUnexpectedAnswer})
+}
+
+// saidOr is what the body of a success says as an error, or else the other error.
+func saidOr(body []byte, other error) error {
+	said := transport.ReadErrorBody(body)
+	if said.Code == "" && said.Message == "" {
+		return other
+	}
+	return &APIError{Code: said.Code, Message: said.Message, body: body[:min(len(body), maxKeptBody)]}
+}
+
+// mayPass reports whether another attempt may get a better answer than the one
+// with this decoding error. A code that begins with 4 is about the request, as a
+// status is, and stays, but for those of a timeout and of too many requests.
+func mayPass(err error) bool {
+	if said, ok := errors.AsType[*APIError](err); ok {
+		return !strings.HasPrefix(said.Code, "4") || said.Code == "408" || said.Code == "429"
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrUnexpectedAnswer)
+}
+
+// sentence is an error's text: what was asked of whom, what came of it, how often
+// it was tried, where more than once, and why.
+func sentence(operation, where, what string, attempts int, because error) string {
 	var b strings.Builder
-	b.Grow(128) // as long as most of them are
+	b.Grow(160) // as long as most of them are
 	b.WriteString("trulioo: ")
 	if operation != "" {
-		b.WriteString(operation + ": ")
+		b.WriteString(operation)
+		if where != "" {
+			b.WriteString(" (" + where + ")")
+		}
+		b.WriteString(": ")
 	}
 	b.WriteString(what)
 	if attempts > 1 {
@@ -300,69 +404,60 @@ func number(code string) bool {
 	return code != "" && len(code) <= 6 && strings.Trim(code, "0123456789") == ""
 }
 
-// failure turns what the transport says into the typed errors. Nothing of the
-// transport's own errors is wrapped: net/http's hold the URL.
-func failure(operation string, err error) error {
-	var f *transport.Failure
-	if !errors.As(err, &f) {
-		return transportError(operation, err, 0)
-	}
-	if f.StatusCode != 0 {
-		return apiError(operation, f)
-	}
-	if auth := f.TokenErr(); auth != nil {
-		return authFailure(operation, auth)
-	}
-	if decode, ok := errors.AsType[*transport.DecodeError](f.Err); ok {
-		return decodeFailure(operation, decode.Err, f.Attempts)
-	}
-	if errors.Is(f.Err, transport.ErrTooLarge) {
-		return &DecodeError{Operation: operation, Reason: "the answer is over the cap", Attempts: f.Attempts, cause: ErrTooLarge}
-	}
-	e := transportError(operation, f.Err, f.Attempts)
-	if f.RateLimit {
-		e.Reason = "the wait for the rate limit would outlast the deadline"
-		e.causes = append(e.causes, ErrRateLimited)
-	}
-	return e
-}
+// What prints or encodes an error shows its text only: the fmt verbs with %#v,
+// slog, and encoding/json with all that heeds a TextMarshaler. The methods are
+// on values, since fmt does not look for a pointer's.
 
-// apiError is what the server said with a status that is no success.
-func apiError(operation string, f *transport.Failure) *APIError {
-	code, message := f.Said()
-	return &APIError{
-		Operation:  operation,
-		StatusCode: f.StatusCode,
-		Code:       code,
-		Message:    message,
-		RequestID:  transport.RequestID(f.Header),
-		RetryAfter: f.RetryAfter,
-		Attempts:   f.Attempts,
-		body:       f.Body,
-		cause:      f.Err,
-	}
-}
+// Format prints Error whatever the verb, %#v included.
+func (e APIError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
-// authFailure passes on the errors of the token path, which have their own
-// operation, and names the caller's where it was the caller who gave up.
-func authFailure(operation string, err error) error {
-	if auth, ok := errors.AsType[*AuthError](err); ok {
-		return auth
-	}
-	return transportError(operation, err, 0)
-}
+// LogValue is Error, for slog.
+func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// decodeFailure completes what a model's decode said with what only the call knows.
-func decodeFailure(operation string, err error, attempts int) error {
-	var e *DecodeError
-	if !errors.As(err, &e) {
-		return &DecodeError{Operation: operation, Attempts: attempts}
-	}
-	completed := *e
-	completed.Operation, completed.Attempts = operation, attempts
-	return &completed
-}
+// MarshalText is Error, for encoding/json and its like.
+func (e APIError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-func transportError(operation string, err error, attempts int) *TransportError {
-	return &TransportError{Operation: operation, Reason: transport.Reason(err), Attempts: attempts, causes: transport.Causes(err)}
-}
+// Format prints Error whatever the verb, %#v included.
+func (e AuthError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e AuthError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e AuthError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Format prints Error whatever the verb, %#v included.
+func (e TransportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Format prints Error whatever the verb, %#v included.
+func (e DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e DecodeError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Format prints Error whatever the verb, %#v included.
+func (e WebhookError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e WebhookError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e WebhookError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Format prints Error whatever the verb, %#v included.
+func (e ArgumentError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// LogValue is Error, for slog.
+func (e ArgumentError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e ArgumentError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }

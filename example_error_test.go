@@ -29,7 +29,7 @@ func ExampleAPIError() {
 		fmt.Println(answered.StatusCode, answered.Code, answered.Attempts, len(answered.Message))
 	}
 	// Output:
-	// trulioo: get client: status 404 Not Found, code 4100
+	// trulioo: get client (live, v2, 127.0.0.1): status 404 Not Found, code 4100
 	// true
 	// 404 4100 1 32
 }

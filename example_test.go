@@ -204,7 +204,7 @@ func ExampleWithRetry() {
 	client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 2, MinWait: time.Millisecond}))
 	_, err = client.Workflows.List(context.Background(), nil)
 	fmt.Println(err)
-	// Output: trulioo: list workflows: status 503 Service Unavailable (2 attempts)
+	// Output: trulioo: list workflows (live, v2, 127.0.0.1): status 503 Service Unavailable (2 attempts)
 }
 
 // Only what is on a short list is ever logged: nothing personal, no address.

@@ -133,6 +133,9 @@ func (e ExportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Er
 // LogValue is Error, for slog.
 func (e ExportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
+// MarshalText is Error, for encoding/json and its like.
+func (e ExportError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
 // Export yields every client of the account with its profile, in parallel and
 // while the account changes: each client that exists from the start to the end
 // is yielded exactly once, or the export ends with an error. Clients that come
@@ -279,7 +282,7 @@ func (x *export) end(outer context.Context, listed <-chan error) error {
 	default:
 	}
 	if err := outer.Err(); err != nil {
-		return transportError("export", err, 0)
+		return x.client.config.asked("export").transportError(err, 0)
 	}
 	return listError(<-listed)
 }

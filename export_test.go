@@ -178,7 +178,7 @@ func TestExportCountsTheGoneAndTheFailed(t *testing.T) {
 		assert.Nil(t, item.Profile)
 		var api *trulioo.APIError
 		require.ErrorAs(t, item.Err, &api)
-		assert.Equal(t, "trulioo: export: get client: status 422 Unprocessable Entity", fmt.Sprintf("%v", item.Err))
+		assert.Equal(t, "trulioo: export: get client (live, v2, 127.0.0.1): status 422 Unprocessable Entity", fmt.Sprintf("%v", item.Err))
 		assert.NotContains(t, fmt.Sprintf("%#v %+v", failed, *failed), ids[5])
 	}
 	assert.Equal(t, [5]int{17, 1, 1, 1, 20}, [5]int{last.Done, last.Failed, last.Gone, last.Skipped, last.Total})

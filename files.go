@@ -10,6 +10,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -62,7 +64,7 @@ func (s *FilesService) Download(ctx context.Context, key string) (*File, error) 
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
-		return nil, &DecodeError{Operation: routes.file.operation, Reason: "the answer is a success but not the file"}
+		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the answer is a success but not the file"}
 	}
 	return s.newFile(ctx, key, resp), nil
 }
@@ -82,6 +84,8 @@ func (s *FilesService) newFile(ctx context.Context, key string, resp *http.Respo
 	return f
 }
 
+func (s *FilesService) asked() asked { return s.client.config.asked(routes.file.operation) }
+
 // open asks for the file as it is stored: with a compression of the transport's
 // on top, neither its length nor a range of it could be checked. Where nothing
 // in the answer tells the file's length, the server is asked for it.
@@ -98,7 +102,7 @@ func (s *FilesService) open(ctx context.Context, key string, header http.Header)
 	}
 	if _, compressed := download.Coding(resp); compressed {
 		_ = resp.Body.Close()
-		return nil, &DecodeError{Operation: routes.file.operation, Reason: "the file came compressed, which was not asked for"}
+		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the file came compressed, which was not asked for"}
 	}
 	if resp.ContentLength < 0 {
 		resp.ContentLength = download.PartLength(resp)
@@ -116,13 +120,34 @@ func (s *FilesService) ask(ctx context.Context, method, key string, header http.
 		Head:      method == http.MethodHead,
 		URL:       s.client.address(routes.file, "", url.Values{"key": {key}}),
 		Header:    http.Header{"Accept-Encoding": {"identity"}},
+		Accept:    func(resp *http.Response) error { return pageForFile(key, resp.Header.Get("Content-Type")) },
 	}
 	maps.Copy(call.Header, header)
 	resp, err := s.client.transport.Do(ctx, call)
 	if err != nil {
-		return nil, failure(call.Operation, err)
+		return nil, s.asked().failure(err)
 	}
 	return resp, nil
+}
+
+// pageForFile refuses a gateway's page, or an error in JSON, in place of a file
+// whose name says that it is something else: it must not pass for a photo.
+func pageForFile(key, contentType string) error {
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	own := mime.TypeByExtension(path.Ext(FileRef{Key: key}.Name()))
+	reason := ""
+	switch {
+	case kind != "" && strings.HasPrefix(own, kind):
+	case kind == "text/html", kind == "application/xhtml+xml":
+		reason = "an HTML page in place of the file"
+	case kind == "application/json", strings.HasSuffix(kind, "+json"):
+		reason = "JSON in place of the file"
+	}
+	if reason == "" {
+		return nil
+	}
+	return &transport.DecodeError{Err: &DecodeError{Reason: reason, cause: ErrUnexpectedAnswer}, MayPass: true}
 }
 
 // askLength asks for the length that first, an answer with the whole file,
@@ -177,7 +202,7 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 func (s *FilesService) copyFile(ctx context.Context, w io.Writer, resp *http.Response, t *download.Transfer) (broken bool, err error) {
 	if !t.Fits(resp) {
 		_ = resp.Body.Close()
-		return false, &DecodeError{Operation: routes.file.operation, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
+		return false, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the rest of the file does not fit what was written", cause: io.ErrUnexpectedEOF}
 	}
 	body := s.newBody(ctx, resp)
 	defer func() { _ = body.Close() }()
@@ -192,6 +217,7 @@ func (s *FilesService) copyFile(ctx context.Context, w io.Writer, resp *http.Res
 // error, and the end of the transfer known to the observers.
 type fileBody struct {
 	io.ReadCloser
+	asked     asked
 	size      int64 // of the body; negative if not known
 	openEnded bool  // nothing tells the end, and the caller has not accepted that
 	read      atomic.Int64
@@ -202,6 +228,7 @@ type fileBody struct {
 func (s *FilesService) newBody(ctx context.Context, resp *http.Response) *fileBody {
 	b := &fileBody{
 		ReadCloser: resp.Body,
+		asked:      s.asked(),
 		size:       resp.ContentLength,
 		openEnded:  download.OpenEnded(resp) && !s.client.config.openEnded,
 	}
@@ -219,14 +246,14 @@ func (b *fileBody) Read(p []byte) (int, error) {
 	case err == nil && (b.size < 0 || read <= b.size):
 		return n, nil
 	case b.size >= 0 && read > b.size:
-		b.err = &DecodeError{Operation: routes.file.operation, Reason: "the file is longer than the server said"}
+		b.err = &DecodeError{Operation: b.asked.operation, Where: b.asked.where, Reason: "the file is longer than the server said"}
 	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		b.err = transportError(routes.file.operation, err, 1)
+		b.err = b.asked.transportError(err, 1)
 	case read < b.size:
-		b.err = transportError(routes.file.operation, io.ErrUnexpectedEOF, 1)
+		b.err = b.asked.transportError(io.ErrUnexpectedEOF, 1)
 	case b.openEnded:
 		b.err = &TransportError{
-			Operation: routes.file.operation, Reason: "nothing tells where the file ends",
+			Operation: b.asked.operation, Where: b.asked.where, Reason: "nothing tells where the file ends",
 			Attempts: 1, causes: []error{ErrOpenEnded},
 		}
 	default:

@@ -70,7 +70,7 @@ func (c *config) observe() transport.Observe {
 	return func(ctx context.Context, s transport.Step) (context.Context, func(transport.Outcome)) {
 		step := Step{Kind: StepKind(s.Kind), Operation: s.Operation, Attempt: s.Attempt}
 		ctx, end := startAll(ctx, observers, step)
-		return ctx, func(o transport.Outcome) { end(outcome(step, o)) }
+		return ctx, func(o transport.Outcome) { end(c.outcome(step, o)) }
 	}
 }
 
@@ -87,14 +87,14 @@ func startAll(ctx context.Context, observers []Observer, step Step) (context.Con
 	}
 }
 
-func outcome(step Step, o transport.Outcome) Outcome {
+func (c *config) outcome(step Step, o transport.Outcome) Outcome {
 	out := Outcome{StatusCode: o.StatusCode, RequestID: printableID(o.RequestID), Attempts: o.Attempts}
 	switch {
 	case o.Failure == nil:
 	case step.Operation == fetchToken:
-		out.Err = authError(o.Failure)
+		out.Err = c.askedForToken().authError(o.Failure)
 	default:
-		out.Err = failure(step.Operation, o.Failure)
+		out.Err = c.asked(step.Operation).failure(o.Failure)
 	}
 	return out
 }

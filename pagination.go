@@ -62,23 +62,30 @@ func listPage[T any, P row[T]](ctx context.Context, c *Client, r route, query ur
 
 func decodePage[T any, P row[T]](body []byte) (*Page[T], error) {
 	var envelope struct {
-		TotalElements    int               `json:"totalElements"`
-		TotalPages       int               `json:"totalPages"`
+		TotalElements    *int              `json:"totalElements"`
+		TotalPages       *int              `json:"totalPages"`
 		Number           int               `json:"number"`
-		NumberOfElements int               `json:"numberOfElements"`
-		Last             bool              `json:"last"`
+		NumberOfElements *int              `json:"numberOfElements"`
+		Last             *bool             `json:"last"`
 		First            bool              `json:"first"`
 		Data             []json.RawMessage `json:"data"`
 	}
 	if err := decodeJSON(body, &envelope); err != nil {
 		return nil, err
 	}
+	counted := envelope.TotalElements != nil || envelope.TotalPages != nil || envelope.NumberOfElements != nil
+	switch {
+	case !counted && (envelope.Last == nil || len(envelope.Data) == 0):
+		return nil, unexpected(body, "totalElements", "no page of a list: a count is needed")
+	case envelope.Data == nil && !hasMember(body, "data"):
+		return nil, unexpected(body, "data", "no page of a list: data is needed")
+	}
 	page := &Page[T]{
-		TotalElements:    envelope.TotalElements,
-		TotalPages:       envelope.TotalPages,
+		TotalElements:    deref(envelope.TotalElements),
+		TotalPages:       deref(envelope.TotalPages),
 		Number:           envelope.Number,
-		NumberOfElements: envelope.NumberOfElements,
-		Last:             envelope.Last,
+		NumberOfElements: deref(envelope.NumberOfElements),
+		Last:             deref(envelope.Last),
 		First:            envelope.First,
 		Data:             make([]*T, 0, len(envelope.Data)),
 		Raw:              body,
@@ -94,6 +101,16 @@ func decodePage[T any, P row[T]](body []byte) (*Page[T], error) {
 		page.Data = append(page.Data, item)
 	}
 	return page, nil
+}
+
+// hasMember reports whether an object has a member of this name, null included.
+func hasMember(body []byte, name string) bool {
+	var members map[string]json.RawMessage
+	if decodeJSON(body, &members) != nil {
+		return false
+	}
+	_, has := members[name]
+	return has
 }
 
 // atRow puts the place of a row's *DecodeError below its page.

@@ -616,7 +616,7 @@ func TestListUntidyEnvelope(t *testing.T) {
 		})
 	}
 	for name, body := range map[string]string{
-		"data null": `{"totalElements":null,"totalPages":null,"number":null,"last":null,"data":null}`, "no data": `{}`, "data empty": `{"data":[]}`,
+		"data null": `{"totalElements":0,"totalPages":null,"number":null,"last":null,"data":null}`, "data empty": `{"data":[],"totalPages":"0"}`,
 	} {
 		srv := truliootest.NewServer(t)
 		srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, body))
@@ -633,7 +633,7 @@ func TestListUntidyEnvelope(t *testing.T) {
 func TestListNamesThePlaceOfARowThatIsNone(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
-	srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, `{"data":[{"id":"a"},"secret"]}`))
+	srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, `{"totalElements":2,"data":[{"id":"a"},"secret"]}`))
 	_, err := clientOf(srv).Clients.List(t.Context(), nil)
 	var wrong *trulioo.DecodeError
 	require.ErrorAs(t, err, &wrong)

@@ -44,9 +44,9 @@ func (e FileError) Error() string {
 		return e.err.Error()
 	}
 	if errno, ok := errors.AsType[syscall.Errno](e.err); ok {
-		return sentence("save file", errno.Error(), 0, nil)
+		return sentence("save file", "", errno.Error(), 0, nil)
 	}
-	return sentence("save file", "failed", 0, e.err)
+	return sentence("save file", "", "failed", 0, e.err)
 }
 
 // isDownloadError tells the errors that Save makes itself, which print nothing personal.
@@ -66,6 +66,9 @@ func (e FileError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Erro
 
 // LogValue is Error, for slog.
 func (e FileError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalText is Error, for encoding/json and its like.
+func (e FileError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // SaveAll saves all files of a profile in a folder, which it makes if needed.
 // Each has its FileRef.UniqueName, mode 0600, and is whole: it is written under
@@ -122,7 +125,7 @@ func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref Fil
 		return saved, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return saved, transportError(routes.file.operation, err, 0)
+		return saved, s.asked().transportError(err, 0)
 	}
 	unfinished := "." + saved.Name + "." + rand.Text() + unfinishedSuffix
 	err := s.saveAs(ctx, folder.root, unfinished, ref.Key)

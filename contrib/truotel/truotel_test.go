@@ -167,12 +167,12 @@ func TestErrorsHaveAType(t *testing.T) {
 	}{
 		"404":                     {effect: truliootest.Answer(404, "")},
 		"429":                     {effect: truliootest.Answer(429, "")},
-		"*trulioo.TransportError": {effect: truliootest.Reset(), says: "trulioo: get client: "},
-		"*trulioo.DecodeError":    {effect: truliootest.Answer(200, "[]"), says: "trulioo: get client: "},
-		"timeout": {effect: truliootest.Hang(), says: "trulioo: get client: ", ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"*trulioo.TransportError": {effect: truliootest.Reset(), says: "trulioo: get client (live, v2, "},
+		"*trulioo.DecodeError":    {effect: truliootest.Answer(200, "[]"), says: "trulioo: get client (live, v2, "},
+		"timeout": {effect: truliootest.Hang(), says: "trulioo: get client (live, v2, ", ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, 100*time.Millisecond)
 		}},
-		"canceled": {effect: truliootest.Hang(), says: "trulioo: get client: ", ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled": {effect: truliootest.Hang(), says: "trulioo: get client (live, v2, ", ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(50*time.Millisecond, cancel)
 			return ctx, cancel
@@ -360,7 +360,7 @@ func TestNothingPersonalIsExported(t *testing.T) {
 	}
 	for what, secret := range map[string]string{
 		"id": id, "file key": fileKey, "credentials": srv.ClientID, "secret": srv.ClientSecret, "token": srv.Token(),
-		"host": "127.0.0.1", "URL": "http:", "request id": "request-4711", "server's words": "unknown",
+		"port": "127.0.0.1:", "URL": "http:", "request id": "request-4711", "server's words": "unknown",
 	} {
 		assert.NotContains(t, all.String(), secret, what)
 	}

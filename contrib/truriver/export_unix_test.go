@@ -149,7 +149,7 @@ func TestFailedClientsAreTriedAgain(t *testing.T) {
 	b.srv.Fail(truliootest.GetClient, truliootest.Answer(500, ""), truliootest.Path(mended), truliootest.Times(1))
 	b.srv.Fail(truliootest.GetClient, truliootest.Answer(500, ""), truliootest.Path(broken))
 	b.srv.Fail(truliootest.GetClient, truliootest.Answer(500, ""), truliootest.Path(deleted), truliootest.Times(1))
-	b.srv.Fail(truliootest.GetClient, truliootest.Answer(404, ""), truliootest.Path(deleted))
+	b.srv.Fail(truliootest.GetClient, truliootest.Answer(404, `{"code":4100}`), truliootest.Path(deleted))
 
 	status := b.run(t, nil)
 	assert.False(t, status.Complete())
@@ -170,7 +170,7 @@ func TestClientDeletedBeforeItsFetchIsGone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 60)
 	for _, id := range b.account.IDs()[20:23] {
-		b.srv.Fail(truliootest.GetClient, truliootest.Answer(404, ""), truliootest.Path(id))
+		b.srv.Fail(truliootest.GetClient, truliootest.Answer(404, `{"code":4100}`), truliootest.Path(id))
 	}
 	assert.Equal(t, truriver.Status{Done: 57, Gone: 3, Slices: 1, Finished: 1}, b.run(t, nil))
 }

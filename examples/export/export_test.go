@@ -179,7 +179,7 @@ func TestThoseThatFailedAreTriedAgain(t *testing.T) {
 		out, err := runAgainst(t, srv, "-out", dir)
 		require.ErrorIs(t, err, errSome)
 		assert.Contains(t, out, "24 profiles, 1 failed")
-		assert.JSONEq(t, `{"clientId":"`+ids[4]+`","error":"trulioo: export: get client: status 422 Unprocessable Entity"}`, contents(t, dir)[failed])
+		assert.JSONEq(t, `{"clientId":"`+ids[4]+`","error":"trulioo: export: get client (live, v2, 127.0.0.1): status 422 Unprocessable Entity"}`, contents(t, dir)[failed])
 	}
 	fault.Stop()
 	out, err := runAgainst(t, srv, "-out", dir)

@@ -17,8 +17,10 @@ var ErrTooLarge = errors.New("the answer is over the cap")
 
 // DecodeError is what a call's Decode returned: the body was read whole.
 type DecodeError struct {
-	Err       error
-	Truncated bool // the JSON ends too early, so another attempt may get all of it
+	Err        error
+	MayPass    bool // another attempt may get a better answer: the JSON ends too early, or it is a gateway's page
+	StatusCode int  // of the answer, set by this package, as is Header
+	Header     http.Header
 }
 
 func (e *DecodeError) Error() string { return "answer not understood" }

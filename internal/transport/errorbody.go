@@ -1,24 +1,108 @@
 package transport
 
 import (
+	"bytes"
+	"cmp"
+	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/trulioo-go/trulioo/internal/tidy"
 )
 
-// Said reads what it can of an error's body, whose form is not documented: a
-// code and a message under the usual names, at the top or in "error".
-func (f *Failure) Said() (code, message string) {
-	var said map[string]any
-	if tidy.Unmarshal(f.Body, &said) != nil {
-		return "", ""
+// ErrorBody is what can be read of the body of an answer that is no success.
+// The API's form is not documented, so every common one is understood.
+type ErrorBody struct {
+	Code    string // "" where there is none
+	Message string // "" where there is none
+
+	// Structured says that the body is an object or a list, in JSON or as an
+	// object store's error document. A gateway's page or an empty body is not.
+	Structured bool
+}
+
+// ReadErrorBody reads a code and a message under their usual names in any case:
+// at the top, in "error", or in the first element of a list, of "errors" or of
+// "error".
+func ReadErrorBody(body []byte) ErrorBody {
+	var said any
+	if tidy.Unmarshal(body, &said) != nil {
+		return readStoreError(body)
 	}
-	if nested, ok := said["error"].(map[string]any); ok {
-		said = nested
+	switch said.(type) {
+	case map[string]any, []any:
+		read := ErrorBody{Structured: true}
+		read.fill(said, 0)
+		return read
 	}
-	return firstText(said, "code", "errorCode", "error_code", "error"),
-		firstText(said, "message", "errorMessage", "error_description", "detail", "title")
+	return ErrorBody{}
+}
+
+const maxErrorNesting = 4 // a list of objects with "errors" of objects with "error"
+
+func (b *ErrorBody) fill(said any, depth int) {
+	if depth > maxErrorNesting || b.Code != "" {
+		return
+	}
+	switch said := said.(type) {
+	case string:
+		b.add("", said)
+	case []any:
+		for _, element := range said {
+			b.fill(element, depth+1)
+		}
+	case map[string]any:
+		b.fillObject(lowerNames(said), depth)
+	}
+}
+
+func (b *ErrorBody) fillObject(said map[string]any, depth int) {
+	code := firstText(said, "code", "errorcode", "error_code")
+	message := firstText(said, "message", "errormessage", "error_message", "error_description", "detail", "title")
+	if word, ok := said["error"].(string); ok {
+		// RFC 6749 has a code there, Spring the text of the status.
+		if _, status := said["status"]; status || isStatusText(word) {
+			message = cmp.Or(message, word)
+		} else {
+			code = cmp.Or(code, word)
+		}
+	}
+	b.add(code, message)
+	for _, name := range []string{"error", "errors"} {
+		if _, isText := said[name].(string); !isText {
+			b.fill(said[name], depth+1)
+		}
+	}
+}
+
+// add takes a code with the message beside it, or a message where there is none yet.
+func (b *ErrorBody) add(code, message string) {
+	code, message = strings.TrimSpace(code), strings.TrimSpace(message)
+	if code != "" && message != "" || b.Message == "" {
+		b.Message = message
+	}
+	b.Code = code
+}
+
+func isStatusText(word string) bool {
+	for status := http.StatusBadRequest; status < 600; status++ {
+		if text := http.StatusText(status); text != "" && strings.EqualFold(text, strings.TrimSpace(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// lowerNames gives an object with its names in lower case: the vendor's standard
+// spells them with capitals. Of two that then are one, the lower-case one counts.
+func lowerNames(said map[string]any) map[string]any {
+	lower := make(map[string]any, len(said))
+	for name, value := range said {
+		if key := strings.ToLower(name); key == name || said[key] == nil {
+			lower[key] = value
+		}
+	}
+	return lower
 }
 
 // firstText is the first of the names that has a text or a number.
@@ -34,4 +118,46 @@ func firstText(said map[string]any, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// readStoreError reads the document by which object stores say that a file does
+// not exist: <Error><Code>NoSuchKey</Code>...
+func readStoreError(body []byte) ErrorBody {
+	_, rest, found := bytes.Cut(body, []byte("<Error>"))
+	if !found || PageReason(body) == htmlPage {
+		return ErrorBody{}
+	}
+	_, rest, _ = bytes.Cut(rest, []byte("<Code>"))
+	code, _, found := bytes.Cut(rest, []byte("</Code>"))
+	if !found {
+		return ErrorBody{}
+	}
+	return ErrorBody{Code: string(bytes.TrimSpace(code)), Structured: true}
+}
+
+// NotFound reports whether the code is one of those of developer.trulioo.com's
+// errors page that mean not found, whatever the status: flow, node, client,
+// client has no such flow.
+func NotFound(code string) bool {
+	switch code {
+	case "4000", "4002", "4100", "4101":
+		return true
+	}
+	return false
+}
+
+const htmlPage = "an HTML page in place of JSON"
+
+// PageReason says in constant words that a body is a gateway's page rather than
+// JSON, whatever its status and Content-Type; "" where it is not.
+func PageReason(body []byte) string {
+	body = bytes.TrimSpace(tidy.TrimBOM(body))
+	if len(body) == 0 || body[0] != '<' {
+		return ""
+	}
+	start := bytes.ToLower(body[:min(len(body), 1024)])
+	if bytes.HasPrefix(start, []byte("<?xml")) && !bytes.Contains(start, []byte("<html")) {
+		return "XML in place of JSON"
+	}
+	return htmlPage
 }

@@ -20,6 +20,10 @@ type Call struct {
 	Post      bool                    // a token request: no bearer, no redirects, 4xx is final
 	Head      bool                    // a HEAD: the answer has a header and no body
 	Decode    func(body []byte) error // nil for a stream
+
+	// Accept refuses a success whose header tells that it is not the stream that
+	// was asked for, with a *DecodeError; nil takes all.
+	Accept func(*http.Response) error
 }
 
 // Failure is why a call has no answer. Where the server said something,
@@ -167,6 +171,9 @@ func (x *exchange) decode(resp *http.Response) error {
 		return err
 	}
 	if err := x.call.Decode(b); err != nil {
+		if wrong, ok := errors.AsType[*DecodeError](err); ok {
+			wrong.StatusCode, wrong.Header = resp.StatusCode, resp.Header
+		}
 		return err
 	}
 	x.decoded = true
@@ -178,6 +185,11 @@ func (x *exchange) decode(resp *http.Response) error {
 func (x *exchange) check(_ context.Context, resp *http.Response, err error) (bool, error) {
 	if x.failure != nil {
 		return false, nil //nolint:nilerr // the second look at an answer that is no success
+	}
+	if err == nil && success(resp.StatusCode) && x.call.Accept != nil {
+		if err = x.call.Accept(resp); err != nil {
+			_ = resp.Body.Close()
+		}
 	}
 	if err == nil && success(resp.StatusCode) {
 		if x.call.Decode == nil || x.decoded {
@@ -235,6 +247,8 @@ func (x *exchange) again(stranger bool) bool {
 		x.wait = 0
 	}
 	switch {
+	case NotFound(ReadErrorBody(f.Body).Code):
+		return false // whatever the status
 	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f.StatusCode, f.Err), f.RetryAfter > x.config.Policy.MaxRetryAfter:
 		return false
 	case outlasts(x.ctx, wait):
@@ -263,7 +277,7 @@ func transient(status int, err error) bool {
 	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), distrust(err):
 		return false
 	case errors.As(err, &decoded):
-		return decoded.Truncated
+		return decoded.MayPass
 	}
 	return true
 }

@@ -1,0 +1,233 @@
+package trulioo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+const firewallPage = "\xef\xbb\xbf\n<!DOCTYPE html>\n<html><body>Request Rejected. MARK</body></html>"
+
+// An answer with a status of success that is not what was asked for never comes
+// out as an empty profile, an empty page or a complete export of nobody.
+func TestTrap_a_success_that_is_no_answer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		body     string
+		attempts int
+		is       error
+		code     string // of the APIError; "-" where it is a DecodeError
+	}{
+		{firewallPage, 4, trulioo.ErrUnexpectedAnswer, "-"},
+		{"<p>MARK", 4, trulioo.ErrUnexpectedAnswer, "-"},
+		{`<?xml version="1.0"?><Error><Code>MARK</Code></Error>`, 4, trulioo.ErrUnexpectedAnswer, "-"},
+		{`{}`, 4, trulioo.ErrUnexpectedAnswer, "-"},
+		{`{"MARK":[{"id":"MARK"}]}`, 4, trulioo.ErrUnexpectedAnswer, "-"},
+		{`{"errorMessage":"MARK"}`, 4, trulioo.ErrUnexpectedAnswer, ""},
+		{`{"code":4100,"message":"MARK"}`, 1, trulioo.ErrNotFound, "4100"},
+		{`{"Code":"4101","Message":"MARK"}`, 1, trulioo.ErrNotFound, "4101"},
+		{`{"errors":[{"code":4002}]}`, 1, trulioo.ErrNotFound, "4002"},
+		{`{"code":4110,"message":"MARK"}`, 1, trulioo.ErrUnexpectedAnswer, "4110"},
+		{`{"code":6504,"message":"MARK"}`, 4, trulioo.ErrUnexpectedAnswer, "6504"},
+		{`{"code":429}`, 4, trulioo.ErrUnexpectedAnswer, "429"},
+		{`{"timestamp":1,"status":502,"error":"Bad Gateway","path":"/MARK"}`, 4, trulioo.ErrUnexpectedAnswer, ""},
+		{`{"error":{"code":"5300","detail":"MARK"}}`, 4, trulioo.ErrUnexpectedAnswer, "5300"},
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			srv.Fail(truliootest.Any, truliootest.Answer(200, c.body).Header("Content-Type", "application/json").Header("X-Request-Id", "r-1"), truliootest.Path("/query/"))
+			client := srv.Client()
+			calls := jsonCalls(client)
+			delete(calls, "GetJSON")
+			calls["Clients.All"] = func(ctx context.Context) error {
+				_, err := drain(t, eachID(client.Clients.All(ctx, nil), func(e *trulioo.EndClient) string { return e.ID }))
+				return err
+			}
+			calls["Export"] = func(ctx context.Context) error {
+				for _, err := range client.Clients.Export(ctx, &trulioo.ExportOptions{SummariesOnly: true}) {
+					return err
+				}
+				return nil
+			}
+			for name, call := range calls {
+				err := call(t.Context())
+				about := name + " " + c.body
+				require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, about)
+				require.ErrorIs(t, err, c.is, about)
+				assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK", about)
+				var api *trulioo.APIError
+				var decode *trulioo.DecodeError
+				if c.code == "-" {
+					require.ErrorAs(t, err, &decode, about)
+					assert.Equal(t, c.attempts, decode.Attempts, about)
+					continue
+				}
+				require.ErrorAs(t, err, &api, about)
+				assert.Equal(t, c.code, api.Code, about)
+				assert.Equal(t, c.attempts, api.Attempts, about)
+				assert.Equal(t, 200, api.StatusCode, about)
+				assert.Equal(t, "r-1", api.RequestID, about)
+				assert.Equal(t, c.body, string(api.Body()), about)
+				assert.Contains(t, err.Error(), "(live, v2, ", about)
+				assert.Contains(t, err.Error(), "an error with status 200 OK", about)
+			}
+		})
+	}
+}
+
+// It is as a 502: what the next attempt gets is the answer.
+func TestSuccessThatIsNoAnswerIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{firewallPage, `{}`, `{"message":"busy"}`, `{"id":"somebody-else"}`} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"), truliootest.Times(2))
+			client, id := srv.Client(), srv.Live.IDs()[0]
+			profile, err := client.Clients.Get(t.Context(), id, nil)
+			require.NoError(t, err, body)
+			assert.Equal(t, id, profile.ID)
+			assert.Equal(t, 2, fault.Hits())
+			srv.Fail(truliootest.Any, truliootest.Answer(200, firewallPage), truliootest.Path("/query/"), truliootest.Times(2))
+			raw, err := client.GetJSON(t.Context(), "query/workflows", nil)
+			require.NoError(t, err)
+			assert.Contains(t, string(raw), "totalElements")
+		})
+	}
+}
+
+func TestGetDemandsTheProfileOfTheIDAskedFor(t *testing.T) {
+	t.Parallel()
+	for body, path := range map[string]string{
+		`{"id":"b","flowData":{}}`: "id", `{"id":"A"}`: "id", `{"id":""}`: "id", `{"id":null}`: "id", `{"ID2":"a"}`: "id", `{"id":["b"]}`: "id", `{"id":"a "}`: "id",
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			srv.Fail(truliootest.GetClient, truliootest.Answer(200, body))
+			_, err := srv.Client().Clients.Get(t.Context(), "a", nil)
+			var decode *trulioo.DecodeError
+			require.ErrorAs(t, err, &decode, body)
+			require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, body)
+			assert.Equal(t, path, decode.Path, body)
+			assert.NotContains(t, err.Error(), "b", body) //nolint:testifylint // an id
+		})
+	}
+}
+
+func TestListsDemandDataAndACount(t *testing.T) {
+	t.Parallel()
+	for body, ok := range map[string]bool{
+		`{"data":[]}`: false, `{"totalElements":0}`: false, `{"totalPages":1,"number":0}`: false, `{"data":null}`: false, `{"data":null,"last":true}`: false,
+		`{"data":[],"last":true,"first":true}`: false, `{"data":[{"id":"a"}]}`: false, `{"data":[],"totalElements":"many"}`: false,
+		`{"data":[],"totalElements":0}`: true, `{"data":null,"totalElements":0}`: true, `{"data":[],"numberOfElements":"0"}`: true,
+		`{"data":[{"id":"a"}],"last":true}`: true, `{"totalPages":1.0,"data":[{"id":"a"}]}`: true,
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"))
+			_, err := srv.Client().Clients.List(t.Context(), nil)
+			_, again := srv.Client().Workflows.List(t.Context(), nil)
+			if ok {
+				require.NoError(t, errors.Join(err, again), body)
+				return
+			}
+			require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, body)
+			require.ErrorIs(t, again, trulioo.ErrUnexpectedAnswer, body)
+		})
+	}
+}
+
+// A 404 is believed if the API says it. A gateway's is no proof of anything.
+func TestTrap_a_gateways_404_is_not_believed(t *testing.T) {
+	t.Parallel()
+	for body, believed := range map[string]bool{
+		`{"code":4100}`: true, `{"Code":"4100"}`: true, `{"message":"no such client"}`: true, `{}`: true, `[{"code":"4101"}]`: true,
+		`{"type":"about:blank","title":"Not Found","status":404}`: true, "\xef\xbb\xbf{}": true,
+		"": false, "   ": false, firewallPage: false, "404 page not found\n": false, `"not found"`: false, "404": false, "null": false, `{"code":4100`: false,
+	} {
+		srv := truliootest.NewServer(t)
+		srv.Fail(truliootest.Any, truliootest.Answer(404, body), truliootest.Path("/query/"))
+		for name, call := range jsonCalls(srv.Client()) {
+			err := call(t.Context())
+			var api *trulioo.APIError
+			require.ErrorAs(t, err, &api, name)
+			assert.Equal(t, 404, api.StatusCode)
+			assert.Equal(t, believed, errors.Is(err, trulioo.ErrNotFound), "%s %s", name, body)
+			if !believed {
+				assert.Contains(t, err.Error(), "check the base URL", body)
+			}
+		}
+		_, err := srv.Client().Files.Save(t.Context(), "key", io.Discard)
+		assert.Equal(t, believed, errors.Is(err, trulioo.ErrNotFound), "file %s", body)
+	}
+	assert.ErrorIs(t, &trulioo.APIError{StatusCode: 404}, trulioo.ErrNotFound, "one made by a caller's test")
+}
+
+// The codes say it whatever the status, and then no attempt follows.
+func TestNotFoundByItsCodeWhateverTheStatus(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 400, 403, 404, 409, 422, 500, 503} {
+		for _, code := range []string{"4000", "4002", "4100", "4101"} {
+			srv := truliootest.NewServer(t)
+			srv.Fail(truliootest.GetClient, truliootest.Answer(status, `[{"Code":`+code+`,"Message":"m"}]`))
+			_, err := srv.Client().Clients.Get(t.Context(), "x", nil)
+			require.ErrorIs(t, err, trulioo.ErrNotFound, "%d %s", status, code)
+			assert.Equal(t, 1, srv.Count(truliootest.GetClient), "%d %s", status, code)
+		}
+	}
+}
+
+// A firewall's page, or an error in JSON, must not pass for somebody's photo.
+func TestTrap_a_page_in_place_of_a_file(t *testing.T) {
+	t.Parallel()
+	photo, page := keyNamed("photo.jpg"), keyNamed("contract.html")
+	for _, c := range []struct {
+		key, contentType string
+		refused          bool
+	}{
+		{photo, "text/html", true}, {photo, "Text/HTML; charset=utf-8", true}, {photo, "application/xhtml+xml", true},
+		{photo, "application/json", true}, {photo, "application/problem+json", true}, {"no key of the vendor's", "text/html", true},
+		{photo, "image/png", false}, {photo, "", false}, {photo, "application/octet-stream", false}, {photo, "text/html; =", true},
+		{page, "text/html; charset=utf-8", false}, {keyNamed("data.json"), "application/json", false}, {keyNamed("data.json"), "text/html", true},
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			fault := srv.Fail(truliootest.DownloadFile, truliootest.Answer(200, "MARK").Header("Content-Type", c.contentType))
+			about := c.contentType + " " + c.key
+			var w bytes.Buffer
+			_, err := srv.Client().Files.Save(t.Context(), c.key, &w)
+			file, again := srv.Client().Files.Download(t.Context(), c.key)
+			if !c.refused {
+				require.NoError(t, errors.Join(err, again), about)
+				assert.Equal(t, "MARK", w.String(), about)
+				require.NoError(t, file.Body.Close())
+				return
+			}
+			for _, err := range []error{err, again} {
+				var decode *trulioo.DecodeError
+				require.ErrorAs(t, err, &decode, about)
+				require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, about)
+				assert.Equal(t, 4, decode.Attempts, about)
+			}
+			assert.Empty(t, w.String(), about)
+			assert.Equal(t, 8, fault.Hits(), "tried again as a 502 is")
+		})
+	}
+	srv := truliootest.NewServer(t)
+	key := srv.Live.FileKeys(srv.Live.IDs()[0])[0]
+	srv.Fail(truliootest.DownloadFile, truliootest.Answer(http.StatusOK, firewallPage).Header("Content-Type", "text/html"), truliootest.Times(1))
+	var w bytes.Buffer
+	_, err := srv.Client().Files.Save(t.Context(), key, &w)
+	require.NoError(t, err)
+	assert.NotContains(t, w.String(), "html")
+}
+
+// keyNamed is a key as the vendor makes them, of a file of this name.
+func keyNamed(name string) string {
+	return base64.StdEncoding.EncodeToString([]byte("flow/client/element/" + name))
+}
