@@ -116,9 +116,13 @@ func (r *receiver) read(w http.ResponseWriter, req *http.Request) ([]byte, error
 	connection := http.NewResponseController(w)
 	deadline := func(t time.Time) { _ = connection.SetReadDeadline(t) } // a writer that cannot is a test's, or hides its connection
 	deadline(time.Now().Add(readTimeout))
-	defer deadline(time.Time{})
-	defer r.inFlight.BeginRead(func() { deadline(time.Unix(1, 0)) })()
-	return webhook.Body(http.MaxBytesReader(w, req.Body, r.maxBody), req.ContentLength)
+	end := r.inFlight.BeginRead(func() { deadline(time.Unix(1, 0)) })
+	body, err := webhook.Body(http.MaxBytesReader(w, req.Body, r.maxBody), req.ContentLength)
+	end()
+	if err == nil {
+		deadline(time.Time{}) // else it stays: net/http would wait for the rest of the body
+	}
+	return body, err
 }
 
 func (r *receiver) unread(err error) response {
