@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -230,4 +231,53 @@ func TestTrap_a_page_in_place_of_a_file(t *testing.T) {
 // keyNamed is a key as the vendor makes them, of a file of this name.
 func keyNamed(name string) string {
 	return base64.StdEncoding.EncodeToString([]byte("flow/client/element/" + name))
+}
+
+// The list names the clients and the API denies them all: that is no complete
+// export of nobody.
+func TestTrap_an_export_of_which_nearly_everything_is_gone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		clients, there int // there are those that exist
+		answer         truliootest.Effect
+		ends           bool
+	}{
+		"all gone":               {clients: 30, answer: truliootest.Answer(404, `{"code":4100}`), ends: true},
+		"all gone, many":         {clients: 150, answer: truliootest.Answer(404, `{"code":4100}`), ends: true},
+		"all gone, status 200":   {clients: 30, answer: truliootest.Answer(200, `{"code":4100}`), ends: true},
+		"nearly all gone":        {clients: 30, there: 2, answer: truliootest.Answer(404, `{}`), ends: true},
+		"most gone":              {clients: 30, there: 5, answer: truliootest.Answer(404, `{}`)},
+		"a handful gone":         {clients: 4, answer: truliootest.Answer(404, `{}`)},
+		"a gateway's 404":        {clients: 12, answer: truliootest.Answer(404, firewallPage)},
+		"a gateway's empty 404":  {clients: 12, answer: truliootest.Answer(404, "")},
+		"a gateway's page, 200":  {clients: 6, answer: truliootest.Answer(200, firewallPage)},
+		"the error of a timeout": {clients: 6, answer: truliootest.Answer(200, `{"code":6504}`)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: c.clients})
+			for _, id := range srv.Live.IDs()[c.there:] {
+				srv.Fail(truliootest.GetClient, c.answer, truliootest.Path(id))
+			}
+			var ended error
+			done, failed, gone := 0, 0, 0
+			for item, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{OnProgress: func(p trulioo.ExportProgress) { gone = p.Gone }}) {
+				switch {
+				case err != nil:
+					ended = err
+				case item.Err != nil:
+					failed++
+				default:
+					done++
+				}
+			}
+			assert.Equal(t, c.ends, errors.Is(ended, trulioo.ErrUnexpectedAnswer), "%s: %v", name, ended)
+			if c.ends {
+				assert.Equal(t, min(c.clients-c.there, 100), gone, name)
+				return
+			}
+			require.NoError(t, ended, name)
+			assert.Equal(t, c.there, done, name)
+			assert.Equal(t, c.clients, done+failed+gone, "%s: not one is lost in silence", name)
+		})
+	}
 }

@@ -337,7 +337,7 @@ func (c *Client) again(ctx context.Context, err error, try, broken int) bool {
 		most = throttledCalls
 	case errors.Is(err, ErrUnauthorized):
 		most = refusedCalls
-	case policy.MaxAttempts > 1 && (errors.As(err, &network) || errors.Is(err, ErrServer) || errors.Is(err, io.ErrUnexpectedEOF)):
+	case policy.MaxAttempts > 1 && (errors.As(err, &network) || errors.Is(err, ErrServer) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 		most = broken
 	}
 	if try >= most {

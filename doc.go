@@ -52,7 +52,9 @@
 //   - the statuses 408, 429, 500, 502, 503 and 504;
 //   - connections that fail or break, unless a certificate is not trusted;
 //   - an attempt that takes longer than 30 seconds, body included;
-//   - a JSON answer that is cut off.
+//   - a JSON answer that is cut off;
+//   - a status of success with a gateway's page, with an error that may pass, or
+//     with anything else that is not what was asked for ([ErrUnexpectedAnswer]).
 //
 // Nothing else is: a 409 can mean the account's limit, and it is [ErrConflict]
 // at once. A 401 drops the token, fetches another and repeats the request one

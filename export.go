@@ -65,7 +65,7 @@ type ExportOptions struct {
 type ExportProgress struct {
 	Done    int // yielded without an error
 	Failed  int // yielded with Err
-	Gone    int // deleted between the list and the fetch: they are not yielded
+	Gone    int // deleted between the list and the fetch, in the API's own words: they are not yielded
 	Skipped int // by Skip, or before Resume in the slice that it lies in
 	Total   int // the server's count at the start, of what was left then; clients may be added
 
@@ -142,7 +142,8 @@ func (e ExportError) MarshalText() ([]byte, error) { return []byte(e.Error()), n
 // later may be yielded, those deleted meanwhile may not.
 //
 // An error ends the export: no token, no right to list, the end of ctx, a wrong
-// argument, a list that contradicts itself (ErrPaging), or an account told to
+// argument, a list that contradicts itself (ErrPaging), nearly every client said
+// not to exist (ErrUnexpectedAnswer), or an account told to
 // wait for longer than the retry policy allows. One client that cannot be had
 // is no such error but the Err of its item.
 //
@@ -250,12 +251,41 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 	}
 	for e := range x.line.All(ctx) {
 		x.report(e)
+		if x.count.nearlyAllGone(goneOnTheWay) {
+			yield(nil, x.goneError())
+			return
+		}
 		if !e.gone && !yield(&e.ExportItem, nil) {
 			return
 		}
 	}
-	if err := x.end(outer, listed); err != nil {
+	err := x.end(outer, listed)
+	if err == nil && x.count.nearlyAllGone(goneAtTheEnd) {
+		err = x.goneError()
+	}
+	if err != nil {
 		yield(nil, err)
+	}
+}
+
+// How many clients must be gone before it counts that nearly all are. On the way
+// there may be a run of them, such as of old clients that are being deleted.
+const (
+	goneOnTheWay = 100
+	goneAtTheEnd = 5
+)
+
+// nearlyAllGone reports whether at least min clients, and nine in ten, do not
+// exist by the API's words: the list that has just named them says otherwise.
+func (p *ExportProgress) nearlyAllGone(min int) bool {
+	return p.Gone >= min && p.Gone >= 9*(p.Done+p.Failed)
+}
+
+func (x *export) goneError() error {
+	a := x.client.config.asked(routes.client.operation)
+	return &DecodeError{
+		Operation: a.operation, Where: a.where, cause: ErrUnexpectedAnswer,
+		Reason: "nearly every client of the list is said not to exist",
 	}
 }
 

@@ -175,6 +175,34 @@ func TestClientDeletedBeforeItsFetchIsGone(t *testing.T) {
 	assert.Equal(t, truriver.Status{Done: 57, Gone: 3, Slices: 1, Finished: 1}, b.run(t, nil))
 }
 
+// A gateway's 404 is no deletion, and neither is the API's own for nearly every
+// client that its list has just named.
+func TestDenialsAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer truliootest.Effect
+		during truriver.Status
+	}{
+		"a gateway's 404s": {truliootest.Answer(404, "<html>no such page</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1}},
+		"pages with 200":   {truliootest.Answer(200, "<html>rejected</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1}},
+		"all are gone":     {truliootest.Answer(404, `{"code":4100}`), truriver.Status{Slices: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, 30)
+			b.srv.Fail(truliootest.GetClient, c.answer)
+			status := b.run(t, nil)
+			assert.Equal(t, c.during, status)
+			assert.False(t, status.Complete())
+			b.srv.Heal()
+			status = b.run(t, nil)
+			assert.True(t, status.Complete(), "%+v", status)
+			assert.Equal(t, 30, status.Done)
+			assert.Zero(t, status.Gone)
+		})
+	}
+}
+
 func TestOutageIsRetriedThenGivenUpThenStartedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 100)

@@ -113,6 +113,9 @@ func (e *Exporter) export(ctx, limited context.Context, t *turn) error {
 	}
 	for item, err := range e.client.Clients.Export(limited, options) {
 		if err != nil {
+			if errors.Is(err, trulioo.ErrUnexpectedAnswer) {
+				gone = noted // nearly all were denied, which is not believed
+			}
 			if failure := flush(); failure != nil {
 				return failure
 			}

@@ -23,7 +23,8 @@ import (
 // An error means that nothing was published, and the Router has the broker
 // deliver the event again. That is right for an API that cannot be reached, and
 // for ever wrong for a message that is no event, an event without a client id,
-// and an end client who is not found; Permanent tells them apart. A profile is
+// and an end client who is not found; Permanent tells them apart. A gateway's 404
+// or page is no such thing: only the API's own word is. A profile is
 // never dropped silently for a 404: it can be early, or of another account.
 //
 // The profile is as of the fetch. An event that is delivered twice makes two
