@@ -47,10 +47,10 @@ type Listing struct {
 	IgnoreFilters bool      // before, after, statuses and flowId do nothing
 
 	MillisecondBounds bool   // before and after are milliseconds; by default they are seconds
-	RepeatedStatuses  bool   // each statuses is one status, commas included; by default commas separate several
+	RepeatedStatuses  bool   // each statuses is one status, commas included; by default commas separate several, and each statuses adds its own
 	WorkflowsPath     string // of the list of workflows, below the version; the default is "query/workflows"
 
-	EmptyEvery int   // every so-manieth page is empty and its rows come on the next one; at least 2, 0 is off
+	EmptyEvery int   // every n-th page is empty and its rows come on the next one; at least 2, 0 is off
 	RepeatFrom int   // this page and all later ones have the rows of the page before it, for ever; 0 is off
 	Last       Lie   // Low: never true. High: always true
 	TotalPages Lie   // Low: one too few. High: one too many
@@ -198,7 +198,7 @@ func readFilter(query url.Values, how Listing) filter {
 	}
 	if how.RepeatedStatuses {
 		f.statuses = query["statuses"]
-	} else if statuses := query.Get("statuses"); statuses != "" {
+	} else if statuses := strings.Join(query["statuses"], ","); statuses != "" {
 		f.statuses = strings.Split(statuses, ",")
 	}
 	f.flow = query.Get("flowId")

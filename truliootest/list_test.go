@@ -2,6 +2,7 @@ package truliootest_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
@@ -287,5 +289,68 @@ func TestDialects(t *testing.T) {
 		for _, want := range test.client {
 			assert.Contains(t, string(full.body), want, name)
 		}
+	}
+}
+
+// What real clients of the API send that its page does not show: the other base
+// URL, True and 1, a statuses for each status.
+func TestWhatRealClientsSend(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 60})))
+	other := strings.Replace(srv.BaseURL, "/export", "/wfs/export", 1)
+	get := func(address string) string {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+srv.Token())
+		resp, err := srv.HTTPClient().Do(req)
+		require.NoError(t, err)
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode, address)
+		return string(body)
+	}
+	id := srv.Live.IDs()[1]
+	for _, base := range []string{srv.BaseURL, other} {
+		profile := base + "/v2/query/client/" + id
+		full := get(profile + "?includeFullServiceDetails=true")
+		require.Contains(t, full, "fullServiceDetails")
+		for _, yes := range []string{"True", "1", "TRUE"} {
+			assert.Equal(t, full, get(profile+"?includeFullServiceDetails="+yes), yes)
+		}
+		for _, no := range []string{"", "?includeFullServiceDetails=", "?includeFullServiceDetails=False", "?includeFullServiceDetails=0", "?includeFullServiceDetails=yes"} {
+			assert.NotContains(t, get(profile+no), "fullServiceDetails", no)
+		}
+		list := base + "/test/v1/query/clients"
+		_ = get(list)
+		several := get(base + "/v2/query/clients?limit=50&statuses=REJECTED,PENDING")
+		assert.Contains(t, several, "REJECTED")
+		assert.Contains(t, several, "PENDING")
+		assert.Equal(t, several, get(base+"/v2/query/clients?limit=50&statuses=REJECTED&statuses=PENDING"))
+	}
+	client, err := trulioo.NewClient(append(srv.Options(), trulioo.WithBaseURL(other))...)
+	require.NoError(t, err)
+	_, err = client.Clients.Get(t.Context(), id, nil)
+	require.NoError(t, err)
+}
+
+// A field that nobody knows is none of the account's flows, fields or files.
+func TestUnknownFieldsAreNotAmongTheAccountsOwn(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithDialect(truliootest.Dialect{UnknownFields: true}))
+	for _, id := range srv.Live.IDs() {
+		profile, err := srv.Client().Clients.Get(t.Context(), id, &trulioo.GetOptions{FullServiceDetails: true})
+		require.NoError(t, err)
+		require.Contains(t, string(profile.Raw), `"x-new"`)
+		for _, flow := range profile.FlowData {
+			assert.NotContains(t, flow.FieldData, "x-new")
+			assert.NotContains(t, flow.FileData, "x-new")
+			assert.NotContains(t, flow.EnhancedFileData, "x-new")
+			for _, service := range flow.ServiceData {
+				assert.NotContains(t, service.WatchlistResults, "x-new")
+			}
+		}
+		assert.NotContains(t, profile.FlowData, "x-new")
 	}
 }

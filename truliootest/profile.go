@@ -215,7 +215,7 @@ func (a *Account) flowData(p *pen, i int, full bool) {
 		return
 	}
 	files := a.fileKeys(i)
-	p.open("flowData", '{')
+	p.openMap("flowData")
 	for n, k := range flows {
 		p.open(a.flowID(k), '{')
 		p.text("id", a.flowID(k))
@@ -232,7 +232,7 @@ func (a *Account) flowData(p *pen, i int, full bool) {
 
 // fields are what the person entered.
 func (a *Account) fields(p *pen, k int, answers []entered) {
-	p.open("fieldData", '{')
+	p.openMap("fieldData")
 	for n, e := range answers {
 		id := a.elementID(k, n)
 		p.open(id, '{')
@@ -255,12 +255,12 @@ func (a *Account) files(p *pen, k int, keys []string) {
 		p.raw("enhancedFileData", "{}")
 		return
 	}
-	p.open("fileData", '{')
+	p.openMap("fileData")
 	for n, key := range keys {
 		p.text(a.fileElement(k, n), key)
 	}
 	p.end('}')
-	p.open("enhancedFileData", '{')
+	p.openMap("enhancedFileData")
 	for n, key := range keys {
 		p.open(a.fileElement(k, n), '[')
 		p.text("", key)

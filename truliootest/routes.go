@@ -37,7 +37,7 @@ func (s *Server) route(r *http.Request) route {
 	if path == tokenPath {
 		return route{operation: FetchToken}
 	}
-	path, ok := strings.CutPrefix(path, basePath+"/")
+	path, ok := belowBase(path)
 	if !ok {
 		return route{}
 	}
@@ -63,6 +63,12 @@ func (s *Server) route(r *http.Request) route {
 		to.operation, to.clientID = clientRoute(path)
 	}
 	return to
+}
+
+// belowBase is the rest of a path under one of the two base URLs in use.
+func belowBase(path string) (string, bool) {
+	path, _ = strings.CutPrefix(path, "/wfs")
+	return strings.CutPrefix(path, basePath+"/")
 }
 
 // clientRoute is query/client/{clientId}, with the id as one escaped segment.
@@ -113,7 +119,7 @@ func (s *Server) method(w http.ResponseWriter, r *http.Request, want string) boo
 
 // serveClient is GET query/client/{clientId}.
 func (s *Server) serveClient(w http.ResponseWriter, r *http.Request, to route) {
-	full := r.URL.Query().Get("includeFullServiceDetails") == "true"
+	full, _ := strconv.ParseBool(r.URL.Query().Get("includeFullServiceDetails")) // clients send True and 1, too
 	body, ok := to.account.profile(to.clientID, full, s.settings.Load().dialect)
 	if !ok {
 		s.writeJSON(w, r, http.StatusNotFound, []byte(`{"code":4100,"message":"Client not found"}`))

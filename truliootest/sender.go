@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/internal/pace"
@@ -82,8 +84,16 @@ type NotAcknowledged struct {
 
 // Error names the status and the attempts.
 func (e *NotAcknowledged) Error() string {
-	return fmt.Sprintf("truliootest: event not acknowledged: status %d after %d deliveries", e.Status, e.Attempts)
+	text := fmt.Sprintf("truliootest: event not acknowledged: status %d after %d deliveries", e.Status, e.Attempts)
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		text += ": " + notVerified
+	}
+	return text
 }
+
+// notVerified is what a refusal most often means.
+const notVerified = "the token or the signing secret is not the receiver's, " +
+	"or it checks the signature of another text than the raw body, such as one that was decoded and encoded again"
 
 // Deliver posts an event once, with that retry counter, and gives the status.
 func (s *Sender) Deliver(ctx context.Context, target string, ev *trulioo.Event, retry int) (status int, err error) {
@@ -95,13 +105,16 @@ func (s *Sender) Deliver(ctx context.Context, target string, ev *trulioo.Event, 
 	return got.status, err
 }
 
-// Body is what Deliver posts: the event's JSON with the token and the counter set.
+// Body is what Deliver posts: the event's JSON, compact, with the token and the
+// counter set. As in the vendor's bodies nothing is escaped that need not be:
+// "<", "&" and U+2028 stand as they are, so that a receiver which encodes the
+// body again before it checks the signature fails.
 func (s *Sender) Body(ev *trulioo.Event, retry int) ([]byte, error) {
 	plain, err := ev.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	var callback map[string]json.RawMessage
+	var callback map[string]jsontext.Value
 	if err := json.Unmarshal(plain, &callback); err != nil {
 		return nil, err
 	}
@@ -112,7 +125,7 @@ func (s *Sender) Body(ev *trulioo.Event, retry int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(callback)
+	return json.Marshal(callback, json.Deterministic(true))
 }
 
 // Sign gives the value of X-Trulioo-Signature for a body; "" without a Secret.
@@ -133,7 +146,7 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	if s.Token != "" {
 		fields["token"] = s.Token
 	}
-	body, err := json.Marshal(fields)
+	body, err := json.Marshal(fields, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
@@ -147,7 +160,7 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	}
 	switch {
 	case got.status == http.StatusUnauthorized:
-		return errors.New("truliootest: handshake: status 401: the token or the signing secret is not the receiver's")
+		return errors.New("truliootest: handshake: status 401: " + notVerified)
 	case got.status != http.StatusOK:
 		return fmt.Errorf("truliootest: handshake: status %d in place of 200", got.status)
 	case media != "application/json":

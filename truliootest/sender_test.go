@@ -163,3 +163,31 @@ func TestHandshakeSaysWhy(t *testing.T) {
 	gone.Close()
 	require.ErrorContains(t, (&truliootest.Sender{}).Handshake(t.Context(), gone.BaseURL), "no answer")
 }
+
+// Trap: an encoder that escapes for HTML hides a receiver that checks the
+// signature of a body which it has encoded again.
+func TestSenderEscapesNothing(t *testing.T) {
+	t.Parallel()
+	text := "<b>&'\u2028\u2029 \u00e9 😀"
+	ev := truliootest.NewEvent(trulioo.EventNoteAdded, truliootest.EventSpec{User: text, Fields: map[string]any{"note": map[string]any{"text": text}}})
+	sender := &truliootest.Sender{Token: "token<&>of the builder", Secret: truliootest.WebhookSecret}
+	body, err := sender.Body(ev, 1)
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(string(body), text), string(body))
+	assert.Contains(t, string(body), `"token":"token<&>of the builder"`)
+	assert.NotContains(t, string(body), `\u`)
+	assert.NotContains(t, string(body), "\n")
+	again, err := trulioo.ParseEvent(body)
+	require.NoError(t, err)
+	assert.Equal(t, ev.Key(), again.Key())
+}
+
+// A refusal's advice names the raw body, which receivers get wrong most often.
+func TestSenderNamesTheRawBody(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	t.Cleanup(server.Close)
+	sender := &truliootest.Sender{Secret: "s", Attempts: 1}
+	require.ErrorContains(t, sender.SendEvent(t.Context(), server.URL, truliootest.NewEvent(trulioo.EventFlowEnd, truliootest.EventSpec{})), "raw body")
+	require.ErrorContains(t, sender.Handshake(t.Context(), server.URL), "raw body")
+}

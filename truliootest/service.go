@@ -98,7 +98,7 @@ func (s service) watchlists(p *pen) {
 	if s.hit {
 		status, hits = "Potential Hit", 1
 	}
-	p.open("watchlistResults", '{')
+	p.openMap("watchlistResults")
 	p.open("Advanced Watchlist", '{')
 	p.text("watchlistStatus", status)
 	p.open("watchlistHitDetails", '{')

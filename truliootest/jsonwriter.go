@@ -11,7 +11,7 @@ type Dialect struct {
 	Milliseconds     bool // timestamps have 13 digits
 	NumbersAsStrings bool // "42" where a number belongs
 	LowerCase        bool // statuses, service statuses and profile types
-	UnknownFields    bool // fields that nobody knows, at every depth, before and between the known ones
+	UnknownFields    bool // fields that nobody knows in every object, before the known ones; not among the keys of maps
 }
 
 // WithDialect sets the form of the generated JSON.
@@ -70,6 +70,13 @@ func (p *pen) open(name string, bracket byte) {
 	if bracket == '{' {
 		p.b = p.dialect.appendUnknown(p.b)
 	}
+}
+
+// openMap begins an object whose names are the account's own: flows, fields,
+// files, lists. A name that nobody knows would be one of those.
+func (p *pen) openMap(name string) {
+	p.name(name)
+	p.b = append(p.b, '{')
 }
 
 func (p *pen) end(bracket byte) { p.b = append(p.b, bracket) }
