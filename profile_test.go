@@ -40,6 +40,57 @@ func TestValue(t *testing.T) {
 	}
 }
 
+// Forms spell one role in several ways; either constant finds each, and answers
+// that differ are still told apart.
+func TestValueFindsEverySpelling(t *testing.T) {
+	t.Parallel()
+	for fields, want := range map[string]string{
+		`"1":{"role":"city","value":["x"]}`:                                            "x",
+		`"1":{"role":"address_city","value":["x"]}`:                                    "x",
+		`"1":{"role":"Address_City","value":["x"]},"2":{"role":"city","value":[" x"]}`: "x",
+		`"1":{"role":"address_city","value":["x"]},"2":{"role":"city","value":["y"]}`:  "",
+		`"1":{"role":"company_city","value":["x"]},"2":{"role":"city2","value":["y"]}`: "",
+	} {
+		p := decodeProfile(t, []byte(`{"flowData":{"a":{"fieldData":{`+fields+`}}}}`))
+		for _, role := range []trulioo.Role{trulioo.RoleCity, trulioo.RoleAddressCity} {
+			got, ok := p.Value(role)
+			assert.Equal(t, want, got, fields)
+			assert.Equal(t, want != "", ok, fields)
+		}
+	}
+	p := decodeProfile(t, []byte(`{"flowData":{"a":{"fieldData":{"1":{"role":"postal_code","value":["1"]},"2":{"role":"national_id_nr","value":["7"]}}},
+		"b":{"fieldData":{"1":{"role":"address_zip","value":["1"]},"2":{"role":"social_service_number","value":["7"]},"3":{"role":"dob","value":["d"]}}}}}`))
+	assert.Len(t, p.Values(trulioo.RoleAddressZIP), 2)
+	assert.Equal(t, trulioo.RoleAddressZIP, p.Values(trulioo.RolePostalCode)[1].Field.Role, "in its own spelling")
+	either, ok := p.Value(trulioo.RoleNationalID, trulioo.RoleSocialServiceNumber)
+	assert.True(t, ok)
+	assert.Equal(t, "7", either)
+	_, ok = p.Value(trulioo.RoleNationalID, trulioo.RoleSocialServiceNumber, trulioo.RoleDateOfBirth)
+	assert.False(t, ok, "they do not agree")
+	assert.Len(t, p.Values(trulioo.RoleNationalID), 1)
+}
+
+// Some fields have no role: a normalized name, or no more than a label.
+func TestValueNamed(t *testing.T) {
+	t.Parallel()
+	p := decodeProfile(t, []byte(`{"flowData":{"a":{"fieldData":{
+		"1":{"name":"Second given name","normalizedName":"MiddleName","value":["m"]},
+		"2":{"name":"Passport-Number ","value":["p"]},
+		"3":{"name":"City","role":"address_city","value":["c"]},
+		"4":{"name":"Middle Name","normalizedName":"VoterID","value":["v"]},
+		"5":{"name":"!","value":["b"]}, "6":{"name":"Suburb","value":["s"]}, "7":{"normalizedName":"suburb","value":["S"]}}}}}`))
+	for name, want := range map[string]string{
+		"MiddleName": "m", "middle name": "m", "PassportNumber": "p", "voterid": "v",
+		"City": "", "Second given name": "", "": "", " - ": "", "Suburb": "",
+	} {
+		got, ok := p.ValueNamed(name)
+		assert.Equal(t, want, got, name)
+		assert.Equal(t, want != "", ok, name)
+	}
+	assert.Len(t, p.ValuesNamed("Suburb"), 2, "they do not agree")
+	assert.Empty(t, p.ValuesNamed("-"))
+}
+
 func TestValuesAreInOrder(t *testing.T) {
 	t.Parallel()
 	p := decodeProfile(t, []byte(`{"flowData":{
