@@ -1,3 +1,5 @@
+//go:build unix
+
 package truriver_test
 
 import (
