@@ -25,6 +25,9 @@
 // What a test can ask afterwards: [Server.Count], [Server.Connections],
 // [Server.BytesSent] and [Server.Requests].
 //
+// [TestDeduper] and [TestTokenStore] hold a store of yours to the contract of
+// trulioo.Deduper and trulioo.TokenStore, as they hold ours.
+//
 // Time comes from package time, and [InMemory] needs no sockets, so a whole
 // test can run in a testing/synctest bubble.
 //

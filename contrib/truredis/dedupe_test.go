@@ -14,6 +14,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/contrib/truredis"
+	"github.com/trulioo-go/trulioo/truliootest"
 )
 
 func newDeduper(t *testing.T, client redis.UniversalClient, opts ...truredis.Option) *truredis.Deduper {
@@ -52,48 +53,18 @@ func reserveOnceEnded(t *testing.T, d trulioo.Deduper, key string, lease time.Du
 	return claim
 }
 
-// The one over Redis, alone and as a cluster, keeps the contract that the
-// core's own keeps in memory.
-func TestDeduperKeepsTheContract(t *testing.T) {
+// Over Redis, alone and as a cluster, both keep the contracts of the core.
+func TestStoresConform(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(t *testing.T) trulioo.Deduper{
-		"memory":  func(*testing.T) trulioo.Deduper { return trulioo.NewMemoryDeduper(100, time.Hour) },
-		"redis":   func(t *testing.T) trulioo.Deduper { return newDeduper(t, startRedis(t).Client(t)) },
-		"cluster": func(t *testing.T) trulioo.Deduper { return newDeduper(t, startCluster(t)) },
+	for name, start := range map[string]func(t *testing.T) redis.UniversalClient{
+		"redis":   func(t *testing.T) redis.UniversalClient { return startRedis(t).Client(t) },
+		"cluster": func(t *testing.T) redis.UniversalClient { return startCluster(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := make(t)
-			ctx := t.Context()
-
-			claim := reserve(t, d, "handled", time.Minute)
-			requireState(t, d, "handled", trulioo.DedupInFlight)
-			require.Error(t, d.Commit(ctx, "handled", "somebody else's"))
-			require.Error(t, d.Commit(ctx, "handled", ""))
-			require.Error(t, d.Release(ctx, "handled", "somebody else's"))
-			require.NoError(t, d.Commit(ctx, "handled", claim))
-			requireState(t, d, "handled", trulioo.DedupDone)
-			require.Error(t, d.Release(ctx, "handled", claim), "done is for good")
-			requireState(t, d, "handled", trulioo.DedupDone)
-
-			claim = reserve(t, d, "failed", time.Minute)
-			require.NoError(t, d.Release(ctx, "failed", claim))
-			second := reserve(t, d, "failed", time.Minute)
-			require.NotEqual(t, claim, second)
-			require.Error(t, d.Commit(ctx, "failed", claim))
-			require.NoError(t, d.Commit(ctx, "failed", second))
-
-			require.Error(t, d.Commit(ctx, "unknown", claim))
-			require.Error(t, d.Release(ctx, "unknown", claim))
-
-			late := reserve(t, d, "late", time.Millisecond)
-			holder := reserveOnceEnded(t, d, "late", time.Minute)
-			require.Error(t, d.Commit(ctx, "late", late), "another holds it")
-			require.Error(t, d.Release(ctx, "late", late))
-			requireState(t, d, "late", trulioo.DedupInFlight)
-			require.NoError(t, d.Release(ctx, "late", holder))
-			require.Error(t, d.Commit(ctx, "late", late), "another has had it")
-			reserve(t, d, "late", time.Minute)
+			client := start(t)
+			truliootest.TestDeduper(t, func(t *testing.T) trulioo.Deduper { return newDeduper(t, client) })
+			truliootest.TestTokenStore(t, func(t *testing.T) trulioo.TokenStore { return newStore(t, client) })
 		})
 	}
 }
