@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/openset"
 	"github.com/trulioo-go/trulioo/internal/redact"
-	"github.com/trulioo-go/trulioo/internal/tape"
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // EventType says what happened. The set is open: the vendor adds types without
@@ -67,13 +66,13 @@ const (
 	ServiceReject        ServiceType = "REJECT"
 )
 
-var eventTypes = openset.Of(EventFlowStart, EventStepInit, EventStepSubmit, EventServiceInit,
+var eventTypes = wire.Of(EventFlowStart, EventStepInit, EventStepSubmit, EventServiceInit,
 	EventIntermediateEventReceived, EventServiceSubmit, EventInstantServiceSubmit,
 	EventServiceTimeout, EventFlowEnd, EventAbandoned, EventManuallyAccepted,
 	EventManuallyRejected, EventManuallyPendingReview, EventManuallyAbandoned,
 	EventNoteAdded, EventTaskAdded, EventTaskDone, EventTaskUndone)
 
-var serviceTypes = openset.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKYBVerify,
+var serviceTypes = wire.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKYBVerify,
 	ServiceKYBInsights, ServiceKYBComplete, ServiceKYBSubmitter, ServiceUtilityID,
 	ServicePersonWL, ServiceBusinessWL, ServiceElectronicID, ServiceSharedSigning,
 	ServiceTwilio, ServiceAccept, ServiceReject)
@@ -108,70 +107,59 @@ type Event struct {
 
 // ParseEvent decodes one callback. It checks neither the signature nor the
 // token: it is for consumers behind a WebhookHandler, such as the far end of a
-// queue. Names of fields match exactly; a name given twice, at the top or in
-// "event", is refused, since nobody can say which one was meant. The error is
-// a *DecodeError.
-func ParseEvent(body []byte) (*Event, error) {
-	doc, err := readEvent(body)
-	if err != nil {
-		return nil, err
-	}
-	defer doc.Free()
-	return newEvent(doc, bytes.Clone(body)), nil
-}
+// queue. Names of fields match exactly; a name given twice, in the callback or
+// in any object below it, is refused, since nobody can say which one was meant.
+// The error is a *DecodeError.
+func ParseEvent(body []byte) (*Event, error) { return newEvent(bytes.Clone(body)) }
 
-// readEvent checks that body is an object which names each thing once.
-func readEvent(body []byte) (*tape.Doc, error) {
-	doc, err := tape.Read(tidy.TrimBOM(body))
-	if err != nil {
-		return nil, &DecodeError{Operation: "parse event", Reason: err.Error()}
-	}
-	root := doc.Root()
-	inner, found := root.At("event")
-	reason := ""
-	switch {
-	case root.Kind() != tape.Object:
-		reason = "not a JSON object"
-	case root.Repeats() || found && inner.Repeats():
-		reason = "a name is given twice"
-	default:
-		return doc, nil
-	}
-	doc.Free()
-	return nil, &DecodeError{Operation: "parse event", Reason: reason}
-}
-
-// newEvent keeps raw, which has the document's bytes.
-func newEvent(doc *tape.Doc, raw []byte) *Event {
-	e := &Event{Raw: raw, key: doc.Root().Digest("retry", "token")}
-	for name, v := range doc.Root().Members() {
+// newEvent keeps raw.
+func newEvent(raw []byte) (*Event, error) {
+	e := &Event{Raw: raw}
+	keyed := append(make([]byte, 0, len(raw)+1), '{')
+	err := wire.UniqueMembers(raw, func(quoted, name, value []byte) {
 		switch string(name) {
-		case "id":
-			e.ClientID = v.Text()
-		case "type":
-			e.CallbackType = callbackType(v.Text())
-		case "event":
-			e.readInner(v)
-		case "flowId":
-			e.FlowID = v.Text()
-		case "nodeId":
-			e.NodeID = v.Text()
-		case "userId":
-			e.UserID = v.Text()
-		case "serviceType":
-			e.ServiceType = serviceTypes.Value(v.Bytes())
-		case "test":
-			e.Test = v.Kind() == tape.True || strings.EqualFold(v.Text(), "true")
-		case "retry":
-			e.Retry, _ = strconv.Atoi(v.Text())
-		case "serviceData":
-			e.ServiceData = readServiceData(v)
+		case "token", "retry":
+		default:
+			keyed = appendMember(keyed, quoted, value)
 		}
+		e.set(name, value)
+	})
+	if err != nil {
+		return nil, eventError("parse event", err)
 	}
 	if e.ServiceData != nil {
 		e.ServiceData.FlowID = e.FlowID
 	}
-	return e
+	e.key = wire.Digest(append(keyed, '}'))
+	return e, nil
+}
+
+// set fills the field of that name.
+func (e *Event) set(name, value []byte) {
+	switch string(name) {
+	case "id":
+		e.ClientID = wire.Text(value)
+	case "type":
+		e.CallbackType = callbackType(wire.Text(value))
+	case "event":
+		e.setInner(value)
+	case "flowId":
+		e.FlowID = wire.Text(value)
+	case "nodeId":
+		e.NodeID = wire.Text(value)
+	case "userId":
+		e.UserID = wire.Text(value)
+	case "serviceType":
+		_ = serviceTypes.Decode(value, &e.ServiceType) // never fails
+	case "test":
+		e.Test = strings.EqualFold(wire.Text(value), "true")
+	case "retry":
+		e.Retry, _ = strconv.Atoi(wire.Text(value))
+	case "serviceData":
+		if result := new(ServiceResult); value[0] == '{' && wire.Unmarshal(value, result) == nil {
+			e.ServiceData = result
+		}
+	}
 }
 
 // callbackType gives the known word in the constant's spelling.
@@ -182,44 +170,69 @@ func callbackType(text string) string {
 	return text
 }
 
-func (e *Event) readInner(event tape.Value) {
-	for name, v := range event.Members() {
+// setInner fills the fields below "event".
+func (e *Event) setInner(event []byte) {
+	_ = wire.Members(event, func(_, name, value []byte) { // an odd one is empty
 		switch string(name) {
 		case "type":
-			e.Type = eventTypes.Value(v.Bytes())
+			_ = eventTypes.Decode(value, &e.Type) // never fails
 		case "ts":
-			_ = e.Time.UnmarshalJSON(v.Raw()) // never fails
+			_ = e.Time.UnmarshalJSON(value) // never fails
 		case "user":
-			e.User = v.Text()
+			e.User = wire.Text(value)
 		}
-	}
+	})
 }
 
-// readServiceData decodes all but the vendor's record, which is most of it and
-// stays undecoded in a ServiceResult.
-func readServiceData(v tape.Value) *ServiceResult {
-	const record = "fullServiceDetails"
-	raw, result := v.Raw(), new(ServiceResult)
-	details, _ := v.At(record)
-	split := details.Kind() == tape.Object
-	if split {
-		raw = v.AppendWithout(make([]byte, 0, len(raw)-len(details.Raw())), record)
+// appendMember adds a member as it stands to an object that is still open.
+func appendMember(object, quoted, value []byte) []byte {
+	if len(object) > 1 {
+		object = append(object, ',')
 	}
-	if v.Kind() != tape.Object || tidy.Unmarshal(raw, result) != nil {
-		return nil
+	object = append(append(object, quoted...), ':')
+	return append(object, value...)
+}
+
+func eventError(operation string, err error) error {
+	wrong, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		return err
 	}
-	if split {
-		result.FullServiceDetails = details.Raw()
+	return &DecodeError{Operation: operation, Path: wrong.Path, Reason: wrong.Reason, cause: wrong.Err}
+}
+
+// envelope is what a receiver reads of a callback that has proved nothing yet:
+// three values as they stand, and nothing is built.
+type envelope struct{ token, kind, challenge []byte }
+
+// readEnvelope checks that body is a JSON object that has each of them once at most.
+func readEnvelope(body []byte) (envelope, error) {
+	var e envelope
+	twice := false
+	err := wire.Members(body, func(_, name, value []byte) {
+		switch string(name) {
+		case "token":
+			twice, e.token = twice || e.token != nil, value
+		case "type":
+			twice, e.kind = twice || e.kind != nil, value
+		case "challenge":
+			twice, e.challenge = twice || e.challenge != nil, value
+		}
+	})
+	if err == nil && twice {
+		err = &wire.Error{Reason: "a name is given twice"}
 	}
-	return result
+	if err != nil {
+		return envelope{}, eventError("parse event", err)
+	}
+	return e, nil
 }
 
 // Key identifies the event among all deliveries of it: the hex SHA-256 of the
 // callback's canonical JSON without the top-level "retry" and "token".
-// Canonical means no space, names sorted by their bytes, numbers as they were
-// sent and strings with the fewest escapes; names given twice, which only a
-// deeper object can have, stay in their order. Two events that are alike in all
-// else, time included, have one key. An Event that was not decoded from JSON
+// Canonical is the form of RFC 8785, no space, names sorted and strings with the
+// fewest escapes, but for numbers, which stay as they were sent. Two events that
+// are alike in all else, time included, have one key. An Event that was not decoded from JSON
 // has the key of the JSON it encodes to.
 func (e *Event) Key() string {
 	if e.key != "" {
@@ -240,18 +253,18 @@ func (e *Event) Key() string {
 // exactly and elements of arrays by their index: Field("formData", "0", "value").
 // ok is false where there is nothing.
 func (e *Event) Field(path ...string) (value json.RawMessage, ok bool) {
-	doc, err := tape.Read(tidy.TrimBOM(e.Raw))
-	if err != nil {
+	raw := bytes.TrimSpace(wire.TrimBOM(e.Raw))
+	ok = wire.Valid(raw)
+	for _, step := range path {
+		if !ok {
+			break
+		}
+		raw, ok = wire.At(raw, step)
+	}
+	if !ok {
 		return nil, false
 	}
-	defer doc.Free()
-	v := doc.Root()
-	for _, step := range path {
-		if v, ok = v.At(step); !ok {
-			return nil, false
-		}
-	}
-	return v.Raw(), true
+	return raw[:len(raw):len(raw)], true
 }
 
 // UnmarshalJSON is ParseEvent. A null leaves the event as it is, as encoding/json
@@ -274,12 +287,16 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if len(e.Raw) == 0 {
 		return json.Marshal(e.wire())
 	}
-	doc, err := readEvent(e.Raw)
+	queued := append(make([]byte, 0, len(e.Raw)+1), '{')
+	err := wire.UniqueMembers(e.Raw, func(quoted, name, value []byte) {
+		if string(name) != "token" {
+			queued = appendMember(queued, quoted, value)
+		}
+	})
 	if err != nil {
-		return nil, err
+		return nil, eventError("encode event", err)
 	}
-	defer doc.Free()
-	return doc.Root().AppendWithout(nil, "token"), nil
+	return append(queued, '}'), nil
 }
 
 // wireEvent is a callback as the vendor sends it, without a token.

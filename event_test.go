@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +138,8 @@ func TestParseEventRefuses(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		"", " ", "null", "[]", `"x"`, "1", "{", `{"canary":}`, "{} {}", "{}x", `{"canary":1,"canary":2}`,
-		`{"id":"a","\u0069d":"b"}`, `{"event":{"ts":1,"ts":2}}`,
+		`{"id":"a","\u0069d":"b"}`, `{"event":{"ts":1,"ts":2}}`, `{"serviceData":{"match":true,"match":false}}`,
+		`{"formData":[0,{"value":{"canary":1,"\u0063anary":1}}]}`,
 	} {
 		ev, err := trulioo.ParseEvent([]byte(body))
 		assert.Nil(t, ev, body)
@@ -252,7 +255,8 @@ func TestEventDeepAndLarge(t *testing.T) {
 		`{"serviceData":` + strings.Repeat(`{"transactionInfo":`, 5_000) + "1" + strings.Repeat("}", 5_000) + `}`,
 		`{"a":[` + strings.Repeat("0,", 1<<18) + `0]}`,
 		`{"a":"` + strings.Repeat(`\u0000`, 10<<20/6) + `"}`,
-		manyNames(50_000),
+		manyNames(1_000, 60),
+		manyNames(4, 150),
 	} {
 		ev := parse(t, body)
 		assert.Len(t, ev.Key(), 64)
@@ -263,17 +267,66 @@ func TestEventDeepAndLarge(t *testing.T) {
 	require.Error(t, err)
 }
 
-func manyNames(n int) string {
+// manyNames has objects of so many names each, in no order.
+func manyNames(objects, names int) string {
 	var b bytes.Buffer
-	b.WriteString(`{"n":{`)
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
+	b.WriteString(`{"n":[0`)
+	for range objects {
+		b.WriteString(`,{"a":0`)
+		for i := range names {
+			fmt.Fprintf(&b, `,"\u006e%s%x":"%s"`, strings.Repeat("x", i%7), i, strings.Repeat("v", 80))
 		}
-		b.WriteString(`"\u006e` + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + `":0`)
+		b.WriteByte('}')
 	}
-	b.WriteString(`}}`)
+	b.WriteString(`]}`)
 	return b.String()
+}
+
+// TestCallbacksTakeTenTimesTheirSizeAtMost is about memory: what of a body that
+// is within the cap becomes more than its size warrants is refused.
+//
+//nolint:paralleltest // what all tests allocate is counted
+func TestCallbacksTakeTenTimesTheirSizeAtMost(t *testing.T) {
+	const size = 1 << 20
+	object := func(format string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, n-i)
+		}
+		return strings.TrimSuffix(b.String(), ",")
+	}
+	for name, c := range map[string]struct {
+		body    string
+		refused bool
+	}{
+		"zeros":                {`{"a":[` + strings.Repeat("0,", size/2) + `0]}`, false},
+		"empty objects":        {`{"a":[` + strings.Repeat("{},", size/3) + `0]}`, false},
+		"small objects":        {`{"a":[` + strings.Repeat(`{"b":0,"a":0},`, size/14) + `0]}`, false},
+		"one wide object":      {`{"a":{` + object(`"%x":0,`, size/9) + `}}`, true},
+		"wide at the top":      {`{` + object(`"%x":0,`, size/9) + `}`, true},
+		"wide with values":     {`{"a":{` + object(`"%06x":"`+strings.Repeat("v", 200)+`",`, size/212) + `}}`, false},
+		"ten wide ones":        {`{"a":[` + strings.Repeat(`{`+object(`"%x":0,`, size/90)+`},`, 10) + `0]}`, true},
+		"deep":                 {strings.Repeat(`{"z":0,"a":`, 9_000) + `"` + strings.Repeat("x", size-1<<17) + `"` + strings.Repeat("}", 9_000), false},
+		"lists of a watchlist": {`{"serviceData":{"watchlistResults":{` + object(`"%x":{},`, size/10) + `}}}`, true},
+		"wide watchlists":      {`{"serviceData":{"watchlistResults":{` + object(`"%x":{},`, 1_000) + `}},"x":"` + strings.Repeat("x", size-20_000) + `"}`, false},
+	} {
+		body := []byte(c.body)
+		var err error
+		taken := allocated(func() { _, err = trulioo.ParseEvent(body) })
+		assert.Equal(t, c.refused, err != nil, "%s: %v", name, err)
+		assert.Less(t, taken/float64(len(body)), 14.0, name) // a third of it is what growing left behind
+		assert.Less(t, len(body), size+size/8, name)
+	}
+}
+
+// allocated is how many bytes f allocates, given back or not.
+func allocated(f func()) float64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // FuzzParseEvent holds ParseEvent against encoding/json, and the key against

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/tape"
 	"github.com/trulioo-go/trulioo/internal/webhook"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // The way of a callback, from the socket to the user's function and back, in
@@ -193,43 +193,40 @@ func perhapsBase64(body []byte, err error) error {
 // open reads the callback, whose token must be right, and answers the handshake
 // or hands the event over.
 func (r *receiver) open(ctx context.Context, body []byte) response {
-	doc, err := readEvent(body)
+	head, err := readEnvelope(body)
 	if err != nil {
 		return refused(http.StatusBadRequest, perhapsBase64(body, err))
 	}
-	root := doc.Root()
-	if !r.bearsToken(root) {
-		doc.Free()
+	if !r.bearsToken(head.token) {
 		return refused(http.StatusUnauthorized, ErrWebhookToken)
 	}
-	if kind, _ := root.At("type"); bytes.EqualFold(kind.Bytes(), []byte("url_verification")) {
-		defer doc.Free()
-		return handshake(root)
+	if strings.EqualFold(wire.Text(head.kind), "url_verification") {
+		return handshake(head.challenge)
 	}
-	ev := newEvent(doc, body)
-	doc.Free()
+	ev, err := newEvent(body)
+	if err != nil {
+		return refused(http.StatusBadRequest, err)
+	}
 	if r.maxAge > 0 && (ev.Time.IsZero() || time.Since(ev.Time.Time) > r.maxAge) {
 		return refused(http.StatusUnauthorized, ErrWebhookTooOld)
 	}
 	return r.dispatch(ctx, ev)
 }
 
-// bearsToken takes a token that is a string, under that very name.
-func (r *receiver) bearsToken(root tape.Value) bool {
+// bearsToken takes a token that is a string.
+func (r *receiver) bearsToken(token []byte) bool {
 	if len(r.tokens) == 0 {
 		return true
 	}
-	v, _ := root.At("token")
-	return v.Kind() == tape.String && r.tokens.Have(v.Bytes())
+	return len(token) > 0 && token[0] == '"' && r.tokens.Have([]byte(wire.Text(token)))
 }
 
 // handshake gives the challenge back in the very bytes that it came in.
-func handshake(root tape.Value) response {
-	challenge, _ := root.At("challenge")
-	if challenge.Kind() != tape.String {
+func handshake(challenge []byte) response {
+	if len(challenge) == 0 || challenge[0] != '"' {
 		return refused(http.StatusBadRequest, &DecodeError{Operation: "answer handshake", Path: "challenge", Reason: "not a string"})
 	}
-	answer := append([]byte(`{"challenge":`), challenge.Raw()...)
+	answer := append([]byte(`{"challenge":`), challenge...)
 	return response{status: http.StatusOK, result: "handshake", answer: append(answer, '}')}
 }
 

@@ -1,12 +1,9 @@
 package wire
 
 import (
-	"bytes"
 	"reflect"
 	"strings"
 	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // field is a struct's field with its name in JSON.
@@ -45,10 +42,7 @@ func namesOf(t reflect.Type) names {
 // find gives the index of a name as it stands in JSON, and whether it is the
 // exact one; -1 where it is none in any case.
 func (n names) find(quoted []byte) (i int, exact bool) {
-	name := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name, _ = jsontext.AppendUnquote(nil, quoted)
-	}
+	name := unquoted(quoted)
 	for i := range n {
 		if string(name) == n[i].name {
 			return i, true

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxPacking is how many strings are opened to get at the JSON in them, and how
@@ -23,7 +21,7 @@ func Unpack(raw json.RawMessage) json.RawMessage {
 		}
 		text := Text(raw)
 		inner := []byte(strings.TrimSpace(text))
-		if text == "" && string(raw) != `""` || len(inner) > 0 && !isValid(inner) {
+		if text == "" && string(raw) != `""` || len(inner) > 0 && !Valid(inner) {
 			break
 		}
 		raw = inner
@@ -101,8 +99,4 @@ func object(raw json.RawMessage) (members map[string]json.RawMessage) {
 func elements(raw json.RawMessage) (all []json.RawMessage) {
 	_ = Unmarshal(raw, &all)
 	return all
-}
-
-func isValid(raw []byte) bool {
-	return jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }

@@ -184,8 +184,6 @@ func (d *decoder) other(dec *jsontext.Decoder, to reflect.Value) error {
 	return nil
 }
 
-var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
 func (d *decoder) pointer(dec *jsontext.Decoder, to reflect.Value) error {
 	if dec.PeekKind() == 'n' {
 		return d.absent(dec, to)

@@ -29,12 +29,22 @@ func unquote(raw []byte) string {
 	if last := len(raw) - 1; last > 0 && raw[last] == '"' && isPlain(raw[1:last]) {
 		return string(raw[1:last])
 	}
-	if !isValid(raw) {
+	if !Valid(raw) {
 		return ""
 	}
 	var short [128]byte
 	text, _ := jsontext.AppendUnquote(short[:0], raw) // the error is that of invalid UTF-8
 	return string(text)
+}
+
+// unquoted is the content of what the decoder has found to be a string, a part
+// of it where that is possible.
+func unquoted(raw []byte) []byte {
+	if inner := raw[1 : len(raw)-1]; isPlain(inner) {
+		return inner
+	}
+	text, _ := jsontext.AppendUnquote(nil, raw) // as above
+	return text
 }
 
 // isPlain reports whether what is between a string's quotes is its content.

@@ -148,6 +148,10 @@ func failure(err error, t reflect.Type) *Error {
 		wrong.Reason, wrong.Err = reasonCutOff, io.ErrUnexpectedEOF
 	case errors.Is(err, ErrMany):
 		wrong.Reason, wrong.Err = reasonMany, ErrMany
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		wrong.Reason = reasonTwice
+	case errors.Is(err, errObject):
+		wrong.Reason = reasonObject
 	}
 	return wrong
 }
