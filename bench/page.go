@@ -73,7 +73,7 @@ const pageHead = `# Benchmarks
 Written by ` + "`go run ./bench`" + `; do not edit. What is measured here, side by side and in one run, is this library and what one would use in its place:
 
 - **oapi-codegen**: the client that [oapi-codegen](https://github.com/oapi-codegen/oapi-codegen) v2.8 generates, with its default settings,
-  from [our OpenAPI document](../testdata/openapi.yaml) of the API.
+  from [our OpenAPI document](openapi.yaml) of the API.
 - **net/http**: net/http and encoding/json, written by hand as well as one can, with a connection kept for every request at once and four
   pages of the list read in parallel. It decodes into plain structs, and neither retries nor renews its token.
 

@@ -342,6 +342,9 @@ type TokenRefused = TokenProblem
 // TooManyRequests The form of an error is not documented. All of this is a GUESS.
 type TooManyRequests = Problem
 
+// Unexpected The form of an error is not documented. All of this is a GUESS.
+type Unexpected = Problem
+
 // FetchTokenV1Params defines parameters for FetchTokenV1.
 type FetchTokenV1Params struct {
 	ClientId     string `form:"clientId" json:"clientId"`
@@ -1151,7 +1154,7 @@ type FetchTokenResponse struct {
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *TokenRefused
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -1165,7 +1168,7 @@ func (r FetchTokenResponse) GetJSON400() *TokenRefused {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r FetchTokenResponse) GetJSONDefault() *Problem {
+func (r FetchTokenResponse) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1206,7 +1209,7 @@ type FetchTokenV1Response struct {
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *TokenRefused
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -1220,7 +1223,7 @@ func (r FetchTokenV1Response) GetJSON400() *TokenRefused {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r FetchTokenV1Response) GetJSONDefault() *Problem {
+func (r FetchTokenV1Response) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1270,7 +1273,7 @@ type GetClientResponse struct {
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetClientResponse429Headers
 }
@@ -1296,7 +1299,7 @@ func (r GetClientResponse) GetJSON429() *TooManyRequests {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r GetClientResponse) GetJSONDefault() *Problem {
+func (r GetClientResponse) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1344,7 +1347,7 @@ type ListClientsResponse struct {
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListClientsResponse429Headers
 }
@@ -1365,7 +1368,7 @@ func (r ListClientsResponse) GetJSON429() *TooManyRequests {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r ListClientsResponse) GetJSONDefault() *Problem {
+func (r ListClientsResponse) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1413,7 +1416,7 @@ type DownloadFileResponse struct {
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *DownloadFileResponse429Headers
 }
@@ -1434,7 +1437,7 @@ func (r DownloadFileResponse) GetJSON429() *TooManyRequests {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r DownloadFileResponse) GetJSONDefault() *Problem {
+func (r DownloadFileResponse) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1482,7 +1485,7 @@ type ListWorkflowsResponse struct {
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *Problem
+	JSONDefault *Unexpected
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListWorkflowsResponse429Headers
 }
@@ -1503,7 +1506,7 @@ func (r ListWorkflowsResponse) GetJSON429() *TooManyRequests {
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r ListWorkflowsResponse) GetJSONDefault() *Problem {
+func (r ListWorkflowsResponse) GetJSONDefault() *Unexpected {
 	return r.JSONDefault
 }
 
@@ -1671,14 +1674,14 @@ func ParseFetchTokenResponse(rsp *http.Response) (*FetchTokenResponse, error) {
 		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 
@@ -1714,14 +1717,14 @@ func ParseFetchTokenV1Response(rsp *http.Response) (*FetchTokenV1Response, error
 		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 
@@ -1771,23 +1774,14 @@ func ParseGetClientResponse(rsp *http.Response) (*GetClientResponse, error) {
 		response.JSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
-	case rsp.StatusCode == 401:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 404:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 429:
-	// Content-type (text/plain) unsupported
-
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 
@@ -1843,20 +1837,14 @@ func ParseListClientsResponse(rsp *http.Response) (*ListClientsResponse, error) 
 		response.JSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
-	case rsp.StatusCode == 401:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 429:
-	// Content-type (text/plain) unsupported
-
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 
@@ -1915,23 +1903,14 @@ func ParseDownloadFileResponse(rsp *http.Response) (*DownloadFileResponse, error
 		response.JSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
-	case rsp.StatusCode == 401:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 404:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 429:
-	// Content-type (text/plain) unsupported
-
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 
@@ -1987,20 +1966,14 @@ func ParseListWorkflowsResponse(rsp *http.Response) (*ListWorkflowsResponse, err
 		response.JSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest Unexpected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSONDefault = &dest
 
-	case rsp.StatusCode == 401:
-	// Content-type (text/plain) unsupported
-
-	case rsp.StatusCode == 429:
-	// Content-type (text/plain) unsupported
-
 	case true:
-		// Content-type (text/plain) unsupported
+		// Content-type (text/html) unsupported
 
 	}
 

@@ -1,5 +1,5 @@
-// Package generated is the client that oapi-codegen makes of testdata/openapi.yaml, with the tool's default settings. It is what one
+// Package generated is the client that oapi-codegen makes of docs/openapi.yaml, with the tool's default settings. It is what one
 // uses in place of a library, so the benchmarks measure it.
 package generated
 
-//go:generate go tool oapi-codegen -config config.yaml -o client.gen.go ../../testdata/openapi.yaml
+//go:generate go tool oapi-codegen -config config.yaml -o client.gen.go ../../docs/openapi.yaml

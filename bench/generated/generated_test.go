@@ -14,7 +14,7 @@ import (
 func TestClientIsWhatTheToolMakes(t *testing.T) {
 	t.Parallel()
 	fresh := filepath.Join(t.TempDir(), "client.gen.go")
-	tool := exec.CommandContext(t.Context(), "go", "tool", "oapi-codegen", "-config", "config.yaml", "-o", fresh, "../../testdata/openapi.yaml")
+	tool := exec.CommandContext(t.Context(), "go", "tool", "oapi-codegen", "-config", "config.yaml", "-o", fresh, "../../docs/openapi.yaml")
 	out, err := tool.CombinedOutput()
 	require.NoError(t, err, string(out))
 	want, err := os.ReadFile(fresh)
