@@ -18,11 +18,6 @@ func demo(ctx context.Context, out io.Writer) error {
 	}
 	defer sandbox.Close()
 	r := &receiver{out: out, client: sandbox.Client()}
-	handler, err := trulioo.NewWebhookHandler(r.receive,
-		trulioo.WithVerificationToken(truliootest.WebhookToken), trulioo.WithSigningSecret(truliootest.WebhookSecret))
-	if err != nil {
-		return err
-	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -30,7 +25,10 @@ func demo(ctx context.Context, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, handler) }()
+	go func() {
+		served <- service(ctx, listener, r.receive,
+			trulioo.WithVerificationToken(truliootest.WebhookToken), trulioo.WithSigningSecret(truliootest.WebhookSecret))
+	}()
 	err = scenes(ctx, out, sandbox, "http://"+listener.Addr().String()+"/")
 	stop()
 	if err != nil {

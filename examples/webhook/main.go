@@ -16,12 +16,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/trulioo-go/trulioo"
 )
@@ -30,23 +28,50 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
+	if errors.Is(err, errUsage) {
+		os.Exit(2)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "webhook failed:", err)
 		os.Exit(1)
 	}
 }
 
+const usage = `Usage: webhook [-addr host:port]
+
+Prints one JSON line for each event of the vendor, with nothing personal in it,
+until Ctrl-C. Without any of the variables it shows itself at work against a
+sandbox of its own, and ends.
+
+Variables:
+  TRULIOO_WEBHOOK_TOKEN, TRULIOO_WEBHOOK_SECRET    what a callback must prove itself with; one is needed
+  ..._TOKEN_PREVIOUS, ..._SECRET_PREVIOUS          the values before a rotation
+  TRULIOO_CLIENT_ID, TRULIOO_CLIENT_SECRET         to fetch the profile at the end of a flow
+  TRULIOO_API_VERSION, TRULIOO_BASE_URL, TRULIOO_TOKEN_URL, default: version 2 of the vendor's API
+
+Exit codes: 0 stopped, 1 failed, 2 wrong flags. Times are in UTC.
+
+Flags:
+`
+
+// errUsage means that the flags are wrong, which has been said.
+var errUsage = errors.New("wrong flags")
+
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("webhook", flag.ContinueOnError)
 	flags.SetOutput(log)
-	addr := flags.String("addr", "127.0.0.1:8080", "host and port to listen on")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
-		return err
+	flags.Usage = func() {
+		_, _ = io.WriteString(flags.Output(), usage)
+		flags.PrintDefaults()
 	}
-	if !anyVariable() {
+	addr := flags.String("addr", "127.0.0.1:8081", "the `host:port` to listen on")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil || flags.NArg() > 0:
+		return errUsage
+	case !anyVariable():
 		return demo(ctx, out)
 	}
 	r := &receiver{out: out}
@@ -57,18 +82,21 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		}
 		r.client = client
 	}
-	handler, err := trulioo.NewWebhookHandlerFromEnv(r.receive,
-		trulioo.WithWebhookLogger(slog.New(slog.NewTextHandler(log, nil))))
-	if err != nil {
-		return err
-	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(log, "listening on", listener.Addr())
-	return serve(ctx, listener, handler)
+	return service(ctx, listener, r.receive, trulioo.WithWebhookLogger(slog.New(slog.NewTextHandler(log, utc))))
 }
+
+// utc has a log's times as the vendor has them.
+var utc = &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
+}}
 
 // anyVariable reports whether somebody wants more than the demonstration.
 func anyVariable() bool {
@@ -78,23 +106,6 @@ func anyVariable() bool {
 		}
 	}
 	return false
-}
-
-// serve receives at "/" until ctx ends, and then finishes what is in hand.
-func serve(ctx context.Context, listener net.Listener, handler *trulioo.WebhookHandler) error {
-	mux := http.NewServeMux()
-	mux.Handle("/{$}", handler)
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
-	defer cancel()
-	return errors.Join(handler.Shutdown(limited), server.Shutdown(limited))
 }
 
 // receiver prints events.

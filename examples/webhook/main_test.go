@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -94,6 +96,46 @@ func TestRefusesToStart(t *testing.T) { //nolint:paralleltest // it sets the env
 	require.ErrorContains(t, run(t.Context(), nil, io.Discard, io.Discard), "TRULIOO_WEBHOOK_SECRET")
 	environment(t, map[string]string{"TRULIOO_WEBHOOK_TOKEN": "t"})
 	require.Error(t, run(t.Context(), []string{"-addr", "256.0.0.1:x"}, io.Discard, io.Discard))
-	require.Error(t, run(t.Context(), []string{"-nonsense"}, io.Discard, io.Discard))
-	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard))
+	for _, wrong := range [][]string{{"-nonsense"}, {"-addr"}, {"start"}} {
+		require.ErrorIs(t, run(t.Context(), wrong, io.Discard, io.Discard), errUsage)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var help bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard, &help))
+	for _, told := range []string{"TRULIOO_WEBHOOK_TOKEN", "TRULIOO_CLIENT_ID", "_PREVIOUS", "127.0.0.1:8081", "UTC", "Exit codes"} {
+		assert.Contains(t, help.String(), told)
+	}
+}
+
+// The service itself is as short as its page says.
+func TestServiceIsShort(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("service.go")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, bytes.Count(text, []byte("\n")), 40)
+}
+
+// What has begun when the stop signal comes is finished, and acknowledged.
+func TestStopFinishesWhatHasBegun(t *testing.T) { //nolint:paralleltest // it sets the environment
+	environment(t, map[string]string{"TRULIOO_WEBHOOK_TOKEN": truliootest.WebhookToken})
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	finished := false
+	served := make(chan error, 1)
+	go func() {
+		served <- service(ctx, listener, func(context.Context, *trulioo.Event) error {
+			stop()
+			<-ctx.Done()
+			finished = true
+			return nil
+		})
+	}()
+	vendor := &truliootest.Sender{Token: truliootest.WebhookToken, Attempts: 1}
+	require.NoError(t, vendor.SendEvent(t.Context(), "http://"+listener.Addr().String()+"/", truliootest.NewEvent(trulioo.EventFlowEnd, truliootest.EventSpec{})))
+	require.NoError(t, <-served)
+	assert.True(t, finished)
 }
