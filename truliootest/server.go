@@ -168,7 +168,7 @@ func (s *Server) listen() error {
 		cancel()
 		return fmt.Errorf("truliootest: %w", err)
 	}
-	origin := "http://" + api.Addr().String()
+	origin := "http://" + reachable(api.Addr())
 	s.BaseURL, s.TokenURL = origin+basePath, origin+tokenPath
 	s.store = newObjectStore(s, store)
 	s.api = serve(ctx, api, http.HandlerFunc(s.handle), s.counts.connection)
@@ -178,6 +178,14 @@ func (s *Server) listen() error {
 		MaxIdleConnsPerHost: 128,
 	}}
 	return nil
+}
+
+// reachable is an address of this machine where a listener hears on all.
+func reachable(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return a.String()
 }
 
 func (s *Server) listener(ctx context.Context, address, memory string) (net.Listener, error) {

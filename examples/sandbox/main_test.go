@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
 )
 
 // start runs the sandbox and reads the variables that it prints.
@@ -39,7 +42,7 @@ func start(t *testing.T, args ...string) map[string]string {
 			name, value, _ := strings.Cut(assignment, "=")
 			variables[name] = strings.Trim(value, "'")
 		}
-		if strings.Contains(lines.Text(), "Bearer $TOKEN") {
+		if strings.Contains(lines.Text(), "quickstart") {
 			break
 		}
 	}
@@ -69,11 +72,14 @@ func TestRefused(t *testing.T) {
 		"address in use":   {"-addr", busy.Addr().String()},
 		"negative clients": {"-clients", "-1"},
 		"unknown flag":     {"-adr", "x"},
+		"no flag":          {"start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			require.Error(t, run(t.Context(), args, &out))
+			err := run(t.Context(), args, &out)
+			require.Error(t, err)
+			assert.Equal(t, name != "address in use", errors.Is(err, errUsage))
 			assert.Empty(t, out.String())
 		})
 	}
@@ -83,7 +89,9 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-help"}, &out))
-	assert.Contains(t, out.String(), "-clients")
+	for _, told := range []string{"-clients", "default 25", "127.0.0.1:8080", "no\nvariables", "UTC", "Exit codes"} {
+		assert.Contains(t, out.String(), told)
+	}
 }
 
 func TestQuote(t *testing.T) {
@@ -92,7 +100,43 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, "'k3y#7&Q'", quote("k3y#7&Q"))
 }
 
-// The process itself: a used address ends it with status 1 and one sentence.
+// What is printed can be pasted: a shell runs it as it stands, and gets a token, a
+// list, a profile and a file.
+func TestTheCurlsCanBePasted(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"sh", "curl", "sed"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("no ", program, " on this machine")
+		}
+	}
+	srv := truliootest.NewServer(t)
+	var printed bytes.Buffer
+	introduce(&printed, srv)
+	dir := t.TempDir()
+	shell := exec.CommandContext(t.Context(), "sh", "-eu")
+	shell.Dir, shell.Stdin = dir, strings.NewReader(strings.ReplaceAll(printed.String(), "curl -s", "curl -sS --fail --noproxy '*'"))
+	out, err := shell.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, op := range []truliootest.Operation{truliootest.FetchToken, truliootest.ListClients, truliootest.GetClient, truliootest.DownloadFile} {
+		assert.Equal(t, 1, srv.Count(op), op)
+	}
+	assert.Contains(t, string(out), "fullServiceDetails")
+	_, key := sample(srv.Live)
+	want, err := io.ReadAll(srv.FileContent(key))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(dir, "photo.jpg"))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(want, got))
+}
+
+// An address for all interfaces is printed as one that can be asked.
+func TestAnAddressForAllInterfaces(t *testing.T) {
+	t.Parallel()
+	variables := start(t, "-addr", ":0")
+	assert.Regexp(t, `^http://127\.0\.0\.1:\d+/export$`, variables["TRULIOO_BASE_URL"])
+}
+
+// The process itself: wrong flags end it with status 2 and one sentence.
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "sandbox.exe")
@@ -101,6 +145,6 @@ func TestProcess(t *testing.T) {
 	_, err = exec.CommandContext(t.Context(), program, "-clients", "-1").Output()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
-	assert.Equal(t, 1, exit.ExitCode())
+	assert.Equal(t, 2, exit.ExitCode())
 	assert.Regexp(t, `^sandbox failed: .+\n$`, string(exit.Stderr))
 }
