@@ -14,13 +14,13 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
@@ -225,17 +225,14 @@ func (s *Sender) SendEvents(ctx context.Context, target string, events []*trulio
 	}
 	slots := make(chan struct{}, max(how.Concurrent, 1))
 	failed := make([]error, len(queue))
-	sending, ctx := guard.NewGroup(ctx)
+	var sending sync.WaitGroup
 	for i, ev := range queue {
 		slots <- struct{}{}
-		sending.Start(func() error {
-			defer func() { <-slots }()
+		sending.Go(func() {
 			failed[i] = s.SendEvent(ctx, target, ev)
-			return nil
+			<-slots
 		})
 	}
-	if err := sending.Wait(); err != nil {
-		return err
-	}
+	sending.Wait()
 	return errors.Join(failed...)
 }

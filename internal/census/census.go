@@ -25,12 +25,12 @@
 package census
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 	"github.com/trulioo-go/trulioo/internal/seen"
 )
@@ -207,14 +207,18 @@ func (l *Lister) probe(ctx context.Context, left Span, first *Page) (ignored boo
 		asked = asked[:3]
 	}
 	pages := make([]*Page, len(asked))
-	probes, ctx := guard.NewGroup(ctx)
+	errs := make(chan error, len(asked))
 	for i, a := range asked {
-		probes.Start(func() (err error) {
+		go func() {
+			var err error
 			pages[i], err = l.List(ctx, a.Span, a.number)
-			return err
-		})
+			errs <- err
+		}()
 	}
-	if err := probes.Wait(); err != nil {
+	for range asked {
+		err = cmp.Or(err, <-errs)
+	}
+	if err != nil {
 		return false, err
 	}
 	l.learn(pages[2])

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
@@ -80,12 +79,14 @@ type answer struct {
 // and delivers the rows of each in the order of the spans. Silent is for what an
 // earlier reading has delivered: it is only noted as seen.
 func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
-	requests, ctx := guard.NewGroup(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	answers := make(chan answer, listers)
 	underway := 0
 	defer func() {
-		requests.Cancel()
-		_ = requests.Wait() // its error has come as an answer
+		cancel()
+		for ; underway > 0; underway-- {
+			<-answers
+		}
 	}()
 	nodes := make([]*node, len(spans))
 	for i, s := range spans {
@@ -96,12 +97,10 @@ func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
 			if !n.asked && underway < l.Tap.Gate.Share(listers) {
 				n.asked = true
 				underway++
-				requests.Start(func() error {
-					a := answer{node: n, err: guard.ErrGoexit} // unless List returns
-					defer func() { answers <- a }()
-					a.page, a.err = l.List(ctx, n.Span, 0)
-					return nil
-				})
+				go func() {
+					page, err := l.List(ctx, n.Span, 0)
+					answers <- answer{n, page, err}
+				}()
 			}
 		}
 		if front := nodes[0]; front.page != nil {

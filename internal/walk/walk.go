@@ -3,11 +3,7 @@
 // cannot be relied on.
 package walk
 
-import (
-	"context"
-
-	"github.com/trulioo-go/trulioo/internal/guard"
-)
+import "context"
 
 // Fetch fetches a page by its number.
 type Fetch[P any] func(ctx context.Context, number int) (P, error)
@@ -21,27 +17,38 @@ func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page 
 	next := ahead(ctx, start, fetch)
 	defer func() {
 		cancel()
-		<-next.Done()
+		<-next // closed, or closed as soon as the fetch has ended
 	}()
 	for number := start + 1; ; number++ {
-		page, err := next.Wait(context.WithoutCancel(ctx)) // fetch obeys ctx, and its error says more
-		if err != nil {
-			return err
+		got := <-next
+		if got.err != nil {
+			return got.err
 		}
-		goesOn, err := more(page)
+		goesOn, err := more(got.page)
 		if err != nil {
 			return err
 		}
 		if goesOn {
 			next = ahead(ctx, number, fetch)
 		}
-		if !use(page) || !goesOn {
+		if !use(got.page) || !goesOn {
 			return nil
 		}
 	}
 }
 
+type fetched[P any] struct {
+	page P
+	err  error
+}
+
 // ahead fetches a page beside the caller's work.
-func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) *guard.Task[P] {
-	return guard.Start(func() (P, error) { return fetch(ctx, number) })
+func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) <-chan fetched[P] {
+	c := make(chan fetched[P], 1)
+	go func() {
+		defer close(c)
+		page, err := fetch(ctx, number)
+		c <- fetched[P]{page, err}
+	}()
+	return c
 }

@@ -1,0 +1,104 @@
+package sandbox
+
+import (
+	"bytes"
+	"hash/fnv"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// photo serves an invented portrait or card in place of the fake server's random
+// bytes, where the server would have served the file.
+func photo(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	asked := r.Clone(r.Context())
+	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
+		asked.Header.Del(name)
+	}
+	was := &buffered{header: http.Header{}}
+	next.ServeHTTP(was, asked)
+	if was.status != http.StatusOK {
+		for name, values := range was.header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(was.status)
+		_, _ = w.Write(was.body.Bytes())
+		return
+	}
+	w.Header().Set("Content-Type", "image/jpeg")
+	w.Header().Set("Content-Disposition", was.header.Get("Content-Disposition"))
+	key := hash(r.URL.Query().Get("key"))
+	w.Header().Set("ETag", `"`+strconv.FormatUint(key, 16)+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(draft(key)))
+}
+
+// buffered keeps an answer; a file of the fake server is less than 100 KB.
+type buffered struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (b *buffered) Header() http.Header { return b.header }
+
+func (b *buffered) WriteHeader(status int) {
+	if b.status == 0 {
+		b.status = status
+	}
+}
+
+func (b *buffered) Write(p []byte) (int, error) {
+	b.WriteHeader(http.StatusOK)
+	return b.body.Write(p)
+}
+
+func hash(text string) uint64 {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(text))
+	return sum.Sum64()
+}
+
+// draft draws a card of an invented person: a portrait and lines of text that say nothing.
+func draft(seed uint64) []byte {
+	const width, height = 480, 300
+	pick := func(shift uint, from, span uint8) uint8 { return from + uint8(seed>>shift)%span }
+	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+	paper := color.RGBA{pick(0, 205, 40), pick(8, 215, 30), pick(16, 220, 30), 255}
+	draw.Draw(picture, picture.Bounds(), image.NewUniform(paper), image.Point{}, draw.Src)
+	fill := func(box image.Rectangle, c color.RGBA) {
+		draw.Draw(picture, box, image.NewUniform(c), image.Point{}, draw.Src)
+	}
+	accent := color.RGBA{pick(24, 20, 90), pick(32, 60, 90), pick(40, 100, 90), 255}
+	fill(image.Rect(0, 0, width, 44), accent)
+	fill(image.Rect(24, 68, 184, 276), color.RGBA{250, 250, 250, 255})
+	skin := color.RGBA{pick(48, 150, 90), pick(48, 105, 80), pick(48, 75, 70), 255}
+	disc(picture, image.Pt(104, 268), 62, 56, 204, accent)
+	disc(picture, image.Pt(104, 150), 40, 50, 276, skin)
+	disc(picture, image.Pt(104, 118), 42, 26, 130, color.RGBA{pick(52, 20, 80), pick(54, 15, 50), pick(56, 10, 40), 255})
+	ink := color.RGBA{90, 95, 105, 255}
+	for i := range 6 {
+		top := 72 + i*34
+		fill(image.Rect(212, top, 212+90+int(seed>>(i*7))%150, top+12), ink)
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, picture, &jpeg.Options{Quality: 82}); err != nil {
+		return nil // a buffer takes everything
+	}
+	return out.Bytes()
+}
+
+// disc fills an ellipse down to a line.
+func disc(to *image.RGBA, at image.Point, rx, ry, bottom int, c color.RGBA) {
+	for y := at.Y - ry; y <= min(at.Y+ry, bottom); y++ {
+		for x := at.X - rx; x <= at.X+rx; x++ {
+			dx, dy := float64(x-at.X)/float64(rx), float64(y-at.Y)/float64(ry)
+			if dx*dx+dy*dy <= 1 {
+				to.SetRGBA(x, y, c)
+			}
+		}
+	}
+}

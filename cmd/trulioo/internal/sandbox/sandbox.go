@@ -1,0 +1,182 @@
+// Package sandbox is an account of invented people that needs no network: the
+// fake server of truliootest with photos, a log of requests, and people who go
+// through its workflows while it runs.
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// Settings shape a sandbox. The zero value is one in memory that never fails.
+type Settings struct {
+	Address string        // host and port to listen on; "" is in memory
+	Clients int           // in the live account
+	Latency time.Duration // of every request but those for tokens
+	Failing float64       // the part of the requests that fail, 0 to 1
+	Status  int           // their status; 0 is 503
+	Log     io.Writer     // a line for each request; nil is none
+}
+
+// Sandbox is a running one.
+type Sandbox struct {
+	*truliootest.Server
+
+	settings Settings
+	logMu    sync.Mutex
+}
+
+// Clients is how many clients a sandbox has unless something else is asked for:
+// enough for some pages and for a picture of a month.
+const Clients = 240
+
+// Start starts one. The people are the same each time, so that an id that was
+// listed can be looked up.
+func Start(s Settings) (*Sandbox, error) {
+	box := &Sandbox{settings: s}
+	opts := []truliootest.Option{
+		truliootest.WithLive(account(s.Clients, 2)),
+		truliootest.WithTest(account(20, 3)),
+		truliootest.WithLatency(s.Latency),
+	}
+	if s.Address == "" {
+		opts = append(opts, truliootest.InMemory())
+	} else {
+		opts = append(opts, truliootest.WithAddress(s.Address))
+	}
+	server, err := truliootest.Start(opts...)
+	if err != nil {
+		return nil, err
+	}
+	box.Server = server
+	server.Fail(truliootest.Any, truliootest.Handle(box.handle))
+	return box, nil
+}
+
+func account(clients int, seed uint64) *truliootest.Account {
+	return truliootest.NewAccount(truliootest.AccountSpec{Clients: clients, Seed: seed, Spacing: 3 * time.Hour})
+}
+
+// handle is the way of every request.
+func (b *Sandbox) handle(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	answer := &noted{ResponseWriter: w}
+	begun := time.Now()
+	defer func() { b.log(r, answer, time.Since(begun)) }()
+	switch {
+	case b.settings.Failing > 0 && rand.Float64() < b.settings.Failing: //nolint:gosec // no secret
+		b.fail(answer)
+	case strings.HasSuffix(r.URL.Path, "/query/file"):
+		photo(answer, r, next)
+	default:
+		next.ServeHTTP(answer, r)
+	}
+}
+
+func (b *Sandbox) fail(w http.ResponseWriter) {
+	status := b.settings.Status
+	if status == 0 {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"message":"the sandbox was told to fail"}`)
+}
+
+// log writes the time, the status, the method and the path. The query is left
+// out for tokens only: the older endpoint has the secret in it.
+func (b *Sandbox) log(r *http.Request, answer *noted, took time.Duration) {
+	if b.settings.Log == nil {
+		return
+	}
+	target := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" && r.Method == http.MethodGet {
+		target += "?" + r.URL.RawQuery
+	}
+	b.logMu.Lock()
+	defer b.logMu.Unlock()
+	fmt.Fprintf(b.settings.Log, "%s %d %-4s %s %v\n", time.Now().UTC().Format(time.TimeOnly), answer.status, r.Method, target, took.Round(100*time.Microsecond))
+}
+
+// noted remembers the status.
+type noted struct {
+	http.ResponseWriter
+	status int
+}
+
+// Unwrap lets http.ResponseController flush and hijack.
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+
+// WriteHeader notes the status.
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// Write is a 200 where nothing else was said.
+func (n *noted) Write(p []byte) (int, error) {
+	if n.status == 0 {
+		n.status = http.StatusOK
+	}
+	return n.ResponseWriter.Write(p)
+}
+
+// Walk lets somebody new go through a workflow, one event each time that every
+// has passed, and tells the webhook at target of it, until ctx ends. What is not
+// acknowledged is told to failed, and the next event sent all the same.
+func (b *Sandbox) Walk(ctx context.Context, target string, every time.Duration, failed func(error)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	sender := b.Sender()
+	sender.Attempts = 2
+	for n := 0; ; n++ {
+		id := b.Live.Insert(time.Now())
+		flow := b.flowOf(id)
+		for _, kind := range visit(n) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			event := truliootest.NewEvent(kind, truliootest.EventSpec{ClientID: id, FlowID: flow, Time: time.Now()})
+			if err := sender.SendEvent(ctx, target, event); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+		}
+	}
+}
+
+// visit is what happens to the n-th of them; each third one waits for a person to decide.
+func visit(n int) []trulioo.EventType {
+	kinds := []trulioo.EventType{
+		trulioo.EventFlowStart, trulioo.EventStepInit, trulioo.EventStepSubmit,
+		trulioo.EventServiceInit, trulioo.EventServiceSubmit, trulioo.EventFlowEnd,
+	}
+	if n%3 == 2 {
+		kinds = append(kinds, trulioo.EventNoteAdded, trulioo.EventManuallyAccepted)
+	}
+	return kinds
+}
+
+// flowOf is the workflow that a client has been through, or any.
+func (b *Sandbox) flowOf(id string) string {
+	var profile trulioo.Profile
+	if raw, ok := b.Live.Profile(id, false); ok && json.Unmarshal(raw, &profile) == nil {
+		for flow := range profile.FlowData {
+			return flow
+		}
+	}
+	if flows := b.Live.FlowIDs(); len(flows) > 0 {
+		return flows[0]
+	}
+	return ""
+}

@@ -1,0 +1,165 @@
+package web_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// tab is a page of a real browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string // of the browser: what it refused, and errors of scripts
+}
+
+// browser starts one. Where there is none the test is skipped.
+func browser(t *testing.T) *tab {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			program = found
+			break
+		}
+	}
+	if program == "" {
+		t.Skip("there is no chromium on this machine; apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.Flag("user-data-dir", t.TempDir()), chromedp.Flag("window-size", "1180,900"), chromedp.Flag("disable-dev-shm-usage", true))
+	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	t.Cleanup(stop)
+	ctx, end := chromedp.NewContext(allocator)
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	b := &tab{t: t, ctx: ctx}
+	require.NoError(t, chromedp.Listen(ctx, b.hear))
+	b.do(chromedp.EmulateViewport(1180, 900))
+	return b
+}
+
+func (b *tab) hear(event any) {
+	said := ""
+	switch event := event.(type) {
+	case *log.EventEntryAdded:
+		said = event.Entry.Text
+	case *runtime.EventExceptionThrown:
+		said = event.ExceptionDetails.Text
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(event.Request.URL, "http://127.0.0.1:") && !strings.HasPrefix(event.Request.URL, "data:") {
+			said = "a request to the outside"
+		}
+	}
+	if said != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.complaints = append(b.complaints, said)
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	require.NoError(b.t, chromedp.Do(b.ctx, steps...))
+}
+
+// text is what a person can read.
+func (b *tab) text() string {
+	b.t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	require.NoError(b.t, err)
+	return text
+}
+
+// shot takes a picture of the whole page in light and in dark, into the folder of
+// SCREENSHOTS if that is set.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		require.NoError(b.t, err)
+		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		require.NoError(b.t, err)
+		require.NotEmpty(b.t, picture)
+		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), picture, 0o600))
+		}
+	}
+}
+
+//nolint:paralleltest // open sets a variable
+func TestInABrowser(t *testing.T) {
+	p := open(t, func(s *web.Settings) { s.ReadAll = true })
+	id, name := p.someone(t)
+	b := browser(t)
+	b.do(chromedp.Navigate(p.first), chromedp.WaitVisible("#by-day"))
+	require.Eventually(t, func() bool {
+		b.do(chromedp.Reload(), chromedp.WaitVisible("#by-day"))
+		return strings.Contains(b.text(), "count 120 profiles")
+	}, time.Minute, 200*time.Millisecond)
+	assert.Contains(t, b.text(), "Checks that failed, by data source")
+	b.shot("overview")
+
+	b.do(chromedp.Click(`nav a[href="/clients"]`), chromedp.WaitVisible("#q"))
+	b.do(chromedp.SetValue("#status", "REJECTED"), chromedp.Click(".filters button"), chromedp.WaitVisible(".tag.bad"))
+	b.shot("clients")
+	b.do(chromedp.KeyEvent("/"), chromedp.WaitVisible("#q:focus"), chromedp.KeyEvent(name+"\r"), chromedp.WaitVisible(`a[href="/clients/`+id+`"]`))
+
+	b.do(chromedp.Navigate(p.origin+"/clients/"+id), chromedp.WaitVisible("#entered"))
+	assert.NotContains(t, b.text(), name, "values are masked until they are asked for")
+	b.shot("client-masked")
+	b.do(chromedp.Click(`.head a[href="?show=1"]`), chromedp.WaitVisible(".photos img"))
+	assert.Contains(t, b.text(), name)
+	require.Eventually(t, func() bool {
+		wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[float64](`document.querySelector(".photos img").naturalWidth`))
+		return err == nil && wide > 100
+	}, time.Minute, 50*time.Millisecond, "the photo is shown")
+	b.shot("client")
+
+	b.do(chromedp.Navigate(p.origin+"/callbacks"), chromedp.WaitVisible("#callbacks"))
+	require.Eventually(t, func() bool { return strings.Contains(b.text(), "Live.") }, time.Minute, 50*time.Millisecond)
+	event := truliootest.NewEvent(trulioo.EventStepSubmit, truliootest.EventSpec{ClientID: id})
+	require.NoError(t, p.box.SendEvent(t.Context(), p.receiver.URL, event))
+	b.do(chromedp.WaitVisible(`#callbacks a[href="/callbacks/1"]`)) // it comes by itself
+	require.NoError(t, p.box.SendEvent(t.Context(), p.receiver.URL, event))
+	require.Error(t, (&truliootest.Sender{Secret: "guessed", Attempts: 1}).SendEvent(t.Context(), p.receiver.URL, event))
+	b.do(chromedp.WaitVisible(`#callbacks a[href="/callbacks/3"]`))
+	assert.Contains(t, b.text(), "duplicate")
+	assert.Contains(t, b.text(), "not verified")
+	b.shot("callbacks")
+	b.do(chromedp.Click(`#callbacks a[href="/callbacks/1"]`), chromedp.WaitVisible("#command"))
+	assert.NotContains(t, b.text(), "Ada", "a body is masked until it is asked for")
+	b.do(chromedp.Click(`main section form button`), chromedp.WaitVisible(".said"))
+	assert.Contains(t, b.text(), "Sent again: 200.")
+	b.do(chromedp.Click(`.head a[href="?show=1"]`), chromedp.WaitVisible("#body + pre"))
+	assert.Contains(t, b.text(), "Ada")
+	assert.NotContains(t, b.text(), truliootest.WebhookToken)
+	b.shot("callback")
+	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs"))
+	b.shot("exports")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	assert.Empty(t, b.complaints, "the browser's own complaints: refused styles, scripts, requests")
+}

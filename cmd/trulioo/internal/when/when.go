@@ -1,0 +1,34 @@
+// Package when reads the times that people type.
+package when
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errForm names the three forms, and not what was typed.
+var errForm = errors.New("must be a date such as 2026-11-01, a time such as 2026-11-01T12:00:00Z, or an age such as 7d, 12h or 30m")
+
+// units are those of an age. A week and a day are of fixed length: the API's times are UTC.
+var units = map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
+
+// Parse reads a date (its beginning, in UTC), an RFC 3339 time, or an age before now.
+func Parse(text string, now time.Time) (time.Time, error) {
+	text = strings.TrimSpace(text)
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if len(text) < 2 {
+		return time.Time{}, errForm
+	}
+	unit, known := units[text[len(text)-1]]
+	n, err := strconv.ParseUint(text[:len(text)-1], 10, 31)
+	if err != nil || !known || n > uint64(200*366*24*time.Hour/unit) {
+		return time.Time{}, errForm
+	}
+	return now.Add(-time.Duration(n) * unit), nil //nolint:gosec // at most 200 years
+}
