@@ -323,3 +323,24 @@ func block(ctx context.Context, t *testing.T, w http.ResponseWriter, r *http.Req
 }
 `
 }
+
+// The callbacks of docs/webhooks.md are such: an event with every field, and a
+// handshake.
+func TestCallbacksOfTheDocs(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(pages(t)[filepath.Join("docs", "webhooks.md")], -1)
+	require.Len(t, blocks, 2)
+	ev, err := trulioo.ParseEvent([]byte(blocks[0][1]))
+	require.NoError(t, err)
+	for _, field := range []any{ev.ClientID, ev.Type, ev.Time, ev.User, ev.FlowID, ev.NodeID, ev.UserID, ev.ServiceType, ev.ServiceData} {
+		assert.NotZero(t, field)
+	}
+	handler, err := trulioo.NewWebhookHandler(func(context.Context, *trulioo.Event) error { return nil },
+		trulioo.WithVerificationToken("what-you-typed-into-the-builder"))
+	require.NoError(t, err)
+	for i, block := range blocks {
+		status, _, answer := handler.Handle(t.Context(), http.Header{"Content-Type": {"application/json"}}, []byte(block[1]))
+		assert.Equal(t, 200, status)
+		assert.Equal(t, i == 1, strings.Contains(string(answer), "challenge"))
+	}
+}

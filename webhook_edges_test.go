@@ -477,3 +477,34 @@ func TestWebhookEventWithoutATypeWarns(t *testing.T) {
 		assert.Equal(t, level == "WARN", line.Result == "handled, without a type")
 	}
 }
+
+// Trap: a token-only handler builds a callback before it looks at the token. A
+// megabyte of any form, from a sender who has proved nothing, costs about its
+// own bytes.
+func TestWebhookUnverifiedCallbacksCostLittle(t *testing.T) { //nolint:paralleltest // it counts what all tests allocate
+	h, err := trulioo.NewWebhookHandler(nil2(t), trulioo.WithVerificationToken(hookToken))
+	require.NoError(t, err)
+	const size = 1 << 20
+	fill := func(opening, unit, closing string) string {
+		return opening + strings.Repeat(unit, (size-len(opening)-len(closing)-len(`,"token":"wrong"}`))/len(unit)) + closing
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	for name, start := range map[string]string{
+		"numbers":       fill(`{"a":[0`, `,0`, `]`),
+		"empty objects": fill(`{"serviceData":{"a":[{}`, `,{}`, `]}`),
+		"deep":          fill(`{"a":`+strings.Repeat("[", 5000)+"0", ` `, strings.Repeat("]", 5000)),
+		"members":       fill(`{"a":{"b":0`, `,"b":0`, `}`),
+		"notes":         fill(`{"notes":[{}`, `,{"a":1}`, `]`),
+		"one string":    fill(`{"a":"`, `x`, `"`),
+		"top level":     fill(`{"a":0`, `,"b":0`, ``),
+	} {
+		for _, body := range []string{start + `,"token":"wrong"}`, start + "}", start} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			status, _, _ := h.Handle(t.Context(), header, []byte(body))
+			runtime.ReadMemStats(&after)
+			assert.Contains(t, []int{400, 401}, status, name)
+			assert.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(4*size), name)
+		}
+	}
+}
