@@ -249,22 +249,62 @@ func TestLinksOfTheDocsExist(t *testing.T) {
 // Every Go block of the docs is code that compiles.
 func TestGoBlocksOfTheDocsCompile(t *testing.T) {
 	t.Parallel()
+	blocks := map[string]string{}
+	block := regexp.MustCompile("(?ms)^ *```go\n(.*?)^ *```$")
+	for page, text := range pages(t) {
+		for i, found := range block.FindAllStringSubmatch(text, -1) {
+			blocks[page+strconv.Itoa(i+1)] = found[1]
+		}
+	}
+	require.Greater(t, len(blocks), 8, "the docs have Go blocks")
+	compile(t, blocks)
+}
+
+// So is every example that stands in a comment of the core or of truliootest.
+func TestExamplesInCommentsCompile(t *testing.T) {
+	t.Parallel()
+	blocks := map[string]string{}
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	more, err := filepath.Glob(filepath.Join("truliootest", "*.go"))
+	require.NoError(t, err)
+	block, isCode := regexp.MustCompile(`(?m)(?:^//\t.*\n)+`), regexp.MustCompile(`:=|trulioo\.|truliootest\.`)
+	declared := regexp.MustCompile(`(?m)^(?:\w+, )*\w+ :=`)
+	for _, name := range append(names, more...) {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for i, found := range block.FindAllString(string(text), -1) {
+			code := strings.ReplaceAll("\n"+found, "\n//\t", "\n")
+			if strings.HasSuffix(name, "_test.go") || !isCode.MatchString(code) {
+				continue
+			}
+			for _, list := range declared.FindAllString(code, -1) {
+				for _, variable := range regexp.MustCompile(`\w+`).FindAllString(list, -1) {
+					code += "_ = " + variable + "\n"
+				}
+			}
+			blocks[name+strconv.Itoa(i+1)] = code
+		}
+	}
+	require.Greater(t, len(blocks), 2, "the comments have examples")
+	compile(t, blocks)
+}
+
+// compile builds each block as a package of its own.
+func compile(t *testing.T, blocks map[string]string) {
+	t.Helper()
 	folder, err := filepath.Abs(filepath.Join("internal", "docblocks"))
 	require.NoError(t, err)
 	written := t.TempDir()
 	overlay := map[string]string{}
 	var packages []string
-	block := regexp.MustCompile("(?ms)^ *```go\n(.*?)^ *```$")
-	for page, text := range pages(t) {
-		for i, found := range block.FindAllStringSubmatch(text, -1) {
-			name := regexp.MustCompile(`\W+`).ReplaceAllString(page, "_") + strconv.Itoa(i+1)
-			file := filepath.Join(written, name+".go")
-			require.NoError(t, os.WriteFile(file, []byte(program(found[1])), 0o600))
-			overlay[filepath.Join(folder, name, "block.go")] = file
-			packages = append(packages, "./internal/docblocks/"+name)
-		}
+	for place, code := range blocks {
+		name := regexp.MustCompile(`\W+`).ReplaceAllString(place, "_")
+		file := filepath.Join(written, name+".go")
+		require.NoError(t, os.WriteFile(file, []byte(program(code)), 0o600))
+		overlay[filepath.Join(folder, name, "block.go")] = file
+		packages = append(packages, "./internal/docblocks/"+name)
 	}
-	require.Greater(t, len(overlay), 8, "the docs have Go blocks")
 	list, err := json.Marshal(map[string]any{"Replace": overlay})
 	require.NoError(t, err)
 	where := filepath.Join(written, "overlay.json")

@@ -56,7 +56,7 @@ func Chance(p float64, seed uint64) When {
 // tokens and unknown paths included. Of several faults that fit a request the
 // one added first decides, and those after it do not count the request.
 //
-//	srv.Fail(truliootest.GetClient, truliootest.Answer(429, "").RetryAfter(2), truliootest.Times(3))
+//	srv.Fail(truliootest.GetClient, truliootest.Answer(429, "").RetryAfter("2"), truliootest.Times(3))
 //	srv.Fail(truliootest.Any, truliootest.Reset(), truliootest.Chance(0.1, 7))
 func (s *Server) Fail(op Operation, effect Effect, when ...When) *Fault {
 	f := &Fault{list: &s.faults, operation: op, effect: effect}
