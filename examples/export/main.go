@@ -40,11 +40,17 @@ func main() {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "stopped; run it again to go on")
 		os.Exit(130)
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "export failed:", err)
+		os.Exit(2)
 	default:
 		fmt.Fprintln(os.Stderr, "export failed:", err)
 		os.Exit(1)
 	}
 }
+
+// errUsage means that the flags are wrong.
+var errUsage = errors.New("see -help")
 
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -54,7 +60,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", err, errUsage)
 	}
 	client, stop, err := connect(out) //nolint:contextcheck // nothing is sent yet
 	if err != nil {
@@ -123,6 +129,7 @@ func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
 func flags(s *settings) (set *flag.FlagSet, status *string) {
 	set = flag.NewFlagSet("export", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
+	set.Usage = func() {}
 	set.StringVar(&s.out, "out", "export", "the `folder` to write to")
 	set.IntVar(&s.concurrency, "concurrency", 8, "how many profiles and files to fetch at once")
 	set.BoolVar(&s.full, "full", false, "with the full service details")
@@ -157,7 +164,19 @@ func parse(args []string) (*settings, error) {
 func usage(out io.Writer) {
 	set, _ := flags(&settings{})
 	set.SetOutput(out)
-	set.Usage()
+	fmt.Fprint(out, `Usage: export [flags]
+
+Writes a whole account to a folder, and goes on where an earlier run has
+stopped: your account where TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET are set.
+TRULIOO_ENVIRONMENT (live, test; default live), TRULIOO_API_VERSION (v1, v2;
+default v2), TRULIOO_BASE_URL and TRULIOO_TOKEN_URL (default: the vendor's)
+choose which. All times are in UTC.
+
+Exit codes: 0 done, 1 failed or some clients missing, 2 wrong flags, 130 stopped.
+
+Flags:
+`)
+	set.PrintDefaults()
 }
 
 // at reads a date, in UTC, or a time.

@@ -21,23 +21,49 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart failed:", explain(err))
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
 		os.Exit(1)
 	}
 }
+
+const usage = `Usage: quickstart [-show]
+
+Counts the workflows and clients of an account and shows one profile: of your
+account where TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET are set, else of a
+sandbox of its own. TRULIOO_ENVIRONMENT (live, test; default live),
+TRULIOO_API_VERSION (v1, v2; default v2), TRULIOO_BASE_URL and TRULIOO_TOKEN_URL
+(default: the vendor's) choose which. All times are in UTC.
+
+Exit codes: 0 done, 1 failed, 2 wrong flags.
+
+Flags:
+`
+
+// errUsage means that the flags are wrong.
+var errUsage = errors.New("see -help")
 
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
 	show := flags.Bool("show", false, "print the values of a real account too")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(out)
-		flags.Usage()
+		fmt.Fprint(out, usage)
+		flags.PrintDefaults()
 		return nil
 	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", err, errUsage)
 	}
 
 	client, stop, err := connect(out) //nolint:contextcheck // nothing is sent yet

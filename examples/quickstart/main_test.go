@@ -167,7 +167,9 @@ func TestHelp(t *testing.T) {
 	t.Setenv("TRULIOO_CLIENT_ID", "")
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-h"}, &out))
-	assert.Contains(t, out.String(), "-show")
+	for _, told := range []string{"-show", "TRULIOO_CLIENT_ID", "TRULIOO_ENVIRONMENT", "default live", "UTC", "Exit codes"} {
+		assert.Contains(t, out.String(), told)
+	}
 }
 
 // The process itself: the exit status, and the sentence on stderr.
@@ -191,4 +193,11 @@ func TestProcess(t *testing.T) {
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, 1, exit.ExitCode())
 	assert.Regexp(t, `^quickstart failed: .+\n$`, string(exit.Stderr))
+
+	for _, wrong := range []string{"-shwo", "show"} {
+		_, err = exec.CommandContext(t.Context(), program, wrong).Output()
+		require.ErrorAs(t, err, &exit)
+		assert.Equal(t, 2, exit.ExitCode(), wrong)
+		assert.Regexp(t, `^quickstart failed: .+\n$`, string(exit.Stderr))
+	}
 }

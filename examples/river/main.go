@@ -36,24 +36,50 @@ func main() {
 		fmt.Fprintln(os.Stderr, "river stopped; run it again to go on")
 		os.Exit(130)
 	}
+	if errors.Is(err, errUsage) {
+		os.Exit(2)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "river failed:", err)
 		os.Exit(1)
 	}
 }
 
+const usage = `Usage: river [flags]
+
+Exports the whole account into PostgreSQL, shared with every process of the same
+-export, and goes on where the others or an earlier run have stopped.
+
+Variables:
+  DATABASE_URL                                 the database; needed
+  TRULIOO_CLIENT_ID, TRULIOO_CLIENT_SECRET     the account
+  TRULIOO_ENVIRONMENT, TRULIOO_API_VERSION     default: live, v2
+  TRULIOO_BASE_URL, TRULIOO_TOKEN_URL          default: the vendor's
+
+Exit codes: 0 done, 1 failed, 2 wrong flags, 130 stopped. Times are in UTC.
+
+Flags:
+`
+
+// errUsage means that the flags are wrong, which has been said.
+var errUsage = errors.New("wrong flags")
+
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("river", flag.ContinueOnError)
 	flags.SetOutput(out)
+	flags.Usage = func() {
+		_, _ = io.WriteString(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
 	exportID := flags.String("export", "account", "the export's id in the tables")
 	size := flags.Int("slice", 0, "clients in a slice at most (default 1000)")
 	full := flags.Bool("full", false, "with the full service details")
 	workers := flags.Int("workers", 4, "slices that this process works on at once")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
-	} else if err != nil {
-		return err
+	} else if err != nil || flags.NArg() > 0 {
+		return errUsage
 	}
 	if os.Getenv("DATABASE_URL") == "" {
 		return errors.New("set DATABASE_URL, such as postgres://user@localhost/trulioo")
