@@ -18,6 +18,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Client asks the Export API of one account, environment and version. It is
@@ -199,7 +200,7 @@ func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (js
 	var raw json.RawMessage
 	err := c.call(ctx, "get JSON", c.address(route{path: path}, "", query), func(body []byte) error {
 		raw = body
-		return decodeJSON(body, new(json.RawMessage))
+		return decodeError(wire.Check(body))
 	})
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (s *ClientsService) List(ctx context.Context, opts *ClientListOptions) (*Pa
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	return listPage[EndClient](ctx, s.client, routes.clients, o.query(s.client.config.dialect))
+	return listPage(ctx, s.client, routes.clients, o.query(s.client.config.dialect), endClientOf)
 }
 
 // All iterates over the end clients, page after page, one page ahead of the

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/openset"
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // ServiceDetails is the vendor's transaction record of one check. The vendor
@@ -121,7 +120,7 @@ const (
 	MatchStatusMissing MatchStatus = "missing" // the data source has no such field
 )
 
-var matchStatuses = openset.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMissing)
+var matchStatuses = wire.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMissing)
 
 // UnmarshalJSON takes any value; a known one gets the constant's spelling.
 func (s *MatchStatus) UnmarshalJSON(data []byte) error { return matchStatuses.Decode(data, s) }
@@ -143,17 +142,14 @@ type ServiceError struct {
 	Message string `json:"Message"`
 }
 
-// UnmarshalJSON takes a code that is a string or a number: both are usual, and a
-// number where Go wants a string would send the whole record the slow way. An
+// UnmarshalJSON takes a code that is a string or a number: both are usual. An
 // error that is no object is all message.
 func (e *ServiceError) UnmarshalJSON(data []byte) error {
-	var said struct {
-		Code    json.RawMessage `json:"Code"`
-		Message string          `json:"Message"`
-	}
-	*e = ServiceError{Message: tidy.Text(data)}
-	if tidy.Unmarshal(data, &said) == nil {
-		*e = ServiceError{Code: tidy.Text(said.Code), Message: said.Message}
+	type plain ServiceError
+	var said plain
+	*e = ServiceError{Message: wire.Text(data)}
+	if wire.Unmarshal(data, &said) == nil {
+		*e = ServiceError(said)
 	}
 	return nil
 }
@@ -174,8 +170,8 @@ type DatasourceError struct {
 // half of an account sends none even when asked, or a *DecodeError where they are no object. A record as JSON in a string is taken
 // out of it.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
-	raw := tidy.Unpack(s.FullServiceDetails)
-	if tidy.IsEmpty(raw) {
+	raw := wire.Unpack(s.FullServiceDetails)
+	if wire.IsEmpty(raw) {
 		return nil, ErrNoDetails
 	}
 	details := new(ServiceDetails)
@@ -212,12 +208,12 @@ func (d ServiceDetails) DatasourceErrors() []DatasourceError {
 
 // Text is Data where it is a plain string, number or boolean, and "" for an
 // object or array. JSON in a string is given as the string.
-func (f AppendedField) Text() string { return tidy.Text(f.Data) }
+func (f AppendedField) Text() string { return wire.Text(f.Data) }
 
 // JSON is the object or array in Data, out of any strings that it is packed
 // in; nil where Data is neither.
 func (f AppendedField) JSON() json.RawMessage {
-	raw := tidy.Unpack(f.Data)
+	raw := wire.Unpack(f.Data)
 	if len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
 		return raw
 	}

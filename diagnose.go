@@ -142,7 +142,7 @@ func (d *doctor) unknown(topic, guess string, why any) {
 
 // list asks for a page of the clients with any query.
 func (d *doctor) list(ctx context.Context, query url.Values) (*Page[EndClient], error) {
-	return listPage[EndClient](ctx, d.client, routes.clients, query)
+	return listPage(ctx, d.client, routes.clients, query, endClientOf)
 }
 
 // count asks how many clients a query has.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo/internal/transport"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // questions are asked in this order. One that answers false ends the asking:
@@ -169,7 +170,7 @@ func (d *doctor) workflowsPath(ctx context.Context) bool {
 	own := d.report.Dialect.workflows().path
 	const topic = "workflows path"
 	guess := "the list of workflows is at " + own
-	_, err := listPage[Workflow](ctx, d.client, route{routes.workflows.operation, own}, pagingQuery(1, 0))
+	_, err := listPage(ctx, d.client, route{routes.workflows.operation, own}, pagingQuery(1, 0), workflowOf)
 	if err == nil {
 		d.tell(topic, guess, true, "")
 		return true
@@ -183,7 +184,7 @@ func (d *doctor) workflowsPath(ctx context.Context) bool {
 		if path == own {
 			continue
 		}
-		if _, err := listPage[Workflow](ctx, d.client, route{routes.workflows.operation, path}, pagingQuery(1, 0)); err == nil {
+		if _, err := listPage(ctx, d.client, route{routes.workflows.operation, path}, pagingQuery(1, 0), workflowOf); err == nil {
 			d.report.Dialect.WorkflowsPath = path
 			f := d.tell(topic, guess, false, "it is at "+path)
 			f.Setting = `trulioo.WithDialect(trulioo.Dialect{WorkflowsPath: "` + path + `"})`
@@ -560,7 +561,7 @@ func (d *doctor) members(context.Context) bool {
 	unknown := map[string]bool{}
 	for _, raw := range d.raw {
 		var page struct{ Data []any }
-		if json.Unmarshal(raw, &page) == nil {
+		if wire.Unmarshal(raw, &page) == nil {
 			for _, row := range page.Data {
 				unknownMembers(row, reflect.TypeFor[EndClient](), "client", unknown)
 			}
@@ -568,7 +569,7 @@ func (d *doctor) members(context.Context) bool {
 	}
 	for _, profile := range d.profiles {
 		var document any
-		if json.Unmarshal(profile.Raw, &document) == nil {
+		if wire.Unmarshal(profile.Raw, &document) == nil {
 			unknownMembers(document, reflect.TypeFor[Profile](), "profile", unknown)
 		}
 	}

@@ -194,11 +194,11 @@ func appendMember(object, quoted, value []byte) []byte {
 }
 
 func eventError(operation string, err error) error {
-	wrong, ok := errors.AsType[*wire.Error](err)
-	if !ok {
-		return err
+	wrong := decodeError(err)
+	if decode, ok := errors.AsType[*DecodeError](wrong); ok {
+		decode.Operation = operation
 	}
-	return &DecodeError{Operation: operation, Path: wrong.Path, Reason: wrong.Reason, cause: wrong.Err}
+	return wrong
 }
 
 // envelope is what a receiver reads of a callback that has proved nothing yet:
@@ -285,7 +285,7 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 // fields and the same key. An Event without Raw is encoded from its fields.
 func (e Event) MarshalJSON() ([]byte, error) {
 	if len(e.Raw) == 0 {
-		return json.Marshal(e.wire())
+		return wire.Marshal(e.wire())
 	}
 	queued := append(make([]byte, 0, len(e.Raw)+1), '{')
 	err := wire.UniqueMembers(e.Raw, func(quoted, name, value []byte) {

@@ -4,8 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/trulioo-go/trulioo/internal/openset"
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Workflow is one row of the list of workflows.
@@ -135,7 +134,7 @@ type ServiceResult struct {
 	// TransactionInfo identifies the vendor's transaction.
 	TransactionInfo TransactionInfo `json:"transactionInfo"`
 	// FullServiceDetails is the vendor's record, undecoded; Details decodes it.
-	FullServiceDetails json.RawMessage `json:"fullServiceDetails,omitempty"`
+	FullServiceDetails json.RawMessage `json:"fullServiceDetails,omitzero"`
 	// SecondaryMatch is likely the outcome of a second rule on the same record, as
 	// ServiceRecord.SecondaryRecordStatus is; nil where there was none.
 	SecondaryMatch *bool `json:"secondaryMatch"`
@@ -295,17 +294,17 @@ func (r *Role) UnmarshalJSON(data []byte) error { return roles.Decode(data, r) }
 func (t *NodeType) UnmarshalJSON(data []byte) error { return nodeTypes.Decode(data, t) }
 
 var (
-	statuses = openset.Of(StatusAccepted, StatusRejected, StatusPending, StatusPendingReview,
+	statuses = wire.Of(StatusAccepted, StatusRejected, StatusPending, StatusPendingReview,
 		StatusAbandoned, StatusCompleted, StatusFailed)
-	serviceStatuses = openset.Of(ServiceStatusCompleted)
-	profileTypes    = openset.Of(ProfileTypeNormal)
-	roles           = openset.Of(RoleFirstName, RoleLastName, RoleSecondLastName, RoleFullName,
+	serviceStatuses = wire.Of(ServiceStatusCompleted)
+	profileTypes    = wire.Of(ProfileTypeNormal)
+	roles           = wire.Of(RoleFirstName, RoleLastName, RoleSecondLastName, RoleFullName,
 		RoleDateOfBirth, RoleAddressCountry, RoleExternalCustomerID, RoleAddress1, RoleCity,
 		RoleAddressCity, RoleAddressState, RolePostalCode, RoleAddressZIP, RoleEmail, RolePhone,
 		RoleNationalID, RoleSocialServiceNumber, RoleCompanyName, RoleCompanyNumber, RoleCompanyEmail,
 		RoleCompanyVAT, RoleCompanyCountryIncorporation, RoleCompanyState, RoleCompanyCity,
 		RoleCompanyZIP, RoleCompanyFullAddress)
-	nodeTypes = openset.Of(NodeTypePersonWatchlist, NodeTypeBusinessWatchlist,
+	nodeTypes = wire.Of(NodeTypePersonWatchlist, NodeTypeBusinessWatchlist,
 		NodeTypeKYBWatchlist, NodeTypeEIDV, NodeTypeKYBInsights, NodeTypeDocumentCheck)
 )
 
@@ -317,17 +316,40 @@ type (
 	plainProfile   Profile
 )
 
+// Keep makes Raw a copy of just its size: a row that is kept must not hold its page.
+func (w *plainWorkflow) Keep(raw []byte) { w.Raw = exactly(raw) }
+
+// Keep makes Raw a copy of just its size: a row that is kept must not hold its page.
+func (c *plainEndClient) Keep(raw []byte) { c.Raw = exactly(raw) }
+
 // UnmarshalJSON decodes one workflow and keeps a copy of data as Raw. As
 // encoding/json wants it, null changes nothing.
-func (w *Workflow) UnmarshalJSON(data []byte) error { return decodeCopy(data, w.decode) }
+func (w *Workflow) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	*w = Workflow{}
+	return decodeJSON(data, (*plainWorkflow)(w))
+}
 
 // UnmarshalJSON decodes one end client and keeps a copy of data as Raw. As
 // encoding/json wants it, null changes nothing.
-func (c *EndClient) UnmarshalJSON(data []byte) error { return decodeCopy(data, c.decode) }
+func (c *EndClient) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	*c = EndClient{}
+	return decodeJSON(data, (*plainEndClient)(c))
+}
 
 // UnmarshalJSON decodes one profile and keeps a copy of data as Raw. As
 // encoding/json wants it, null changes nothing.
-func (p *Profile) UnmarshalJSON(data []byte) error { return decodeCopy(data, p.decode) }
+func (p *Profile) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	return p.decode(exactly(data))
+}
 
 // MarshalJSON emits Raw where there is one, so that decode, encode, decode
 // loses nothing; else the fields.
@@ -341,22 +363,15 @@ func (c EndClient) MarshalJSON() ([]byte, error) { return encode(c.Raw, plainEnd
 // loses nothing; else the fields.
 func (p Profile) MarshalJSON() ([]byte, error) { return encode(p.Raw, plainProfile(p)) }
 
-// decode fills w from raw and keeps raw, which the caller hands over.
-func (w *Workflow) decode(raw []byte) error {
-	*w = Workflow{}
-	return decodeFields(raw, (*plainWorkflow)(w), &w.Raw)
-}
-
-// decode fills c from raw and keeps raw, which the caller hands over.
-func (c *EndClient) decode(raw []byte) error {
-	*c = EndClient{}
-	return decodeFields(raw, (*plainEndClient)(c), &c.Raw)
-}
-
-// decode fills p from raw and keeps raw, which the caller hands over.
+// decode fills p from raw and keeps raw, which the caller hands over, but for a
+// byte order mark.
 func (p *Profile) decode(raw []byte) error {
+	raw = wire.TrimBOM(raw)
 	*p = Profile{}
-	err := decodeFields(raw, (*plainProfile)(p), &p.Raw)
+	err := decodeJSON(raw, (*plainProfile)(p))
+	if err == nil {
+		p.Raw = raw
+	}
 	for id, flow := range p.FlowData {
 		for i := range flow.ServiceData {
 			flow.ServiceData[i].FlowID = id
@@ -365,37 +380,27 @@ func (p *Profile) decode(raw []byte) error {
 	return err
 }
 
-// decodeFields decodes into a model's fields, and keeps raw without a byte order mark.
-func decodeFields(raw []byte, fields any, kept *json.RawMessage) error {
-	raw = tidy.TrimBOM(raw)
-	err := decodeJSON(raw, fields)
-	if err == nil {
-		*kept = raw
-	}
-	return err
-}
-
-func decodeCopy(data []byte, decode func([]byte) error) error {
-	if string(data) == "null" {
-		return nil
-	}
-	return decode(append([]byte(nil), data...))
+// exactly copies data into memory of just its size, which append rounds up.
+func exactly(data []byte) []byte {
+	kept := make([]byte, len(data))
+	copy(kept, data)
+	return kept
 }
 
 func encode(raw json.RawMessage, fields any) ([]byte, error) {
 	if len(raw) > 0 {
 		return raw, nil
 	}
-	return json.Marshal(fields)
+	return wire.Marshal(fields)
 }
 
 // decodeJSON decodes one whole JSON value into v, tolerant of untidy leaves,
 // and turns what is wrong into a *DecodeError without an operation.
-func decodeJSON(data []byte, v any) error { return decodeError(tidy.Unmarshal(data, v)) }
+func decodeJSON(data []byte, v any) error { return decodeError(wire.Unmarshal(data, v)) }
 
-// decodeError turns what package tidy says into a *DecodeError without an operation.
+// decodeError turns what package wire says into a *DecodeError without an operation.
 func decodeError(err error) error {
-	if wrong, ok := errors.AsType[*tidy.Error](err); ok {
+	if wrong, ok := errors.AsType[*wire.Error](err); ok {
 		return &DecodeError{Path: wrong.Path, Reason: wrong.Reason, cause: wrong.Err}
 	}
 	return err

@@ -3,7 +3,6 @@ package trulioo
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/walk"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 const maxLimit = 50 // the vendor's page: 1 to 50, both inclusive
@@ -37,21 +37,20 @@ func (p Page[T]) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Page") 
 // LogValue is the type's name, for slog.
 func (p Page[T]) LogValue() slog.Value { return redact.Value("trulioo.Page") }
 
-// row is a pointer to a list's item, which decodes itself.
+// row is a pointer to a list's item.
 type row[T any] interface {
 	*T
-	decode(raw []byte) error
 	identity() string
 }
 
 func (w *Workflow) identity() string  { return w.ID }
 func (c *EndClient) identity() string { return c.ID }
 
-// listPage asks for one page and decodes it row by row.
-func listPage[T any, P row[T]](ctx context.Context, c *Client, r route, query url.Values) (*Page[T], error) {
+// listPage asks for one page. of makes a row of its fields.
+func listPage[T, F any](ctx context.Context, c *Client, r route, query url.Values, of func(*F) *T) (*Page[T], error) {
 	var page *Page[T]
 	err := c.call(ctx, r.operation, c.address(r, "", query), func(body []byte) (err error) {
-		page, err = decodePage[T, P](body)
+		page, err = decodePage(body, of)
 		return err
 	})
 	if err != nil {
@@ -60,15 +59,18 @@ func listPage[T any, P row[T]](ctx context.Context, c *Client, r route, query ur
 	return page, nil
 }
 
-func decodePage[T any, P row[T]](body []byte) (*Page[T], error) {
+func workflowOf(fields *plainWorkflow) *Workflow    { return (*Workflow)(fields) }
+func endClientOf(fields *plainEndClient) *EndClient { return (*EndClient)(fields) }
+
+func decodePage[T, F any](body []byte, of func(*F) *T) (*Page[T], error) {
 	var envelope struct {
-		TotalElements    *int              `json:"totalElements"`
-		TotalPages       *int              `json:"totalPages"`
-		Number           int               `json:"number"`
-		NumberOfElements *int              `json:"numberOfElements"`
-		Last             *bool             `json:"last"`
-		First            bool              `json:"first"`
-		Data             []json.RawMessage `json:"data"`
+		TotalElements    *int  `json:"totalElements"`
+		TotalPages       *int  `json:"totalPages"`
+		Number           int   `json:"number"`
+		NumberOfElements *int  `json:"numberOfElements"`
+		Last             *bool `json:"last"`
+		First            bool  `json:"first"`
+		Data             []*F  `json:"data"`
 	}
 	if err := decodeJSON(body, &envelope); err != nil {
 		return nil, err
@@ -90,40 +92,40 @@ func decodePage[T any, P row[T]](body []byte) (*Page[T], error) {
 		Data:             make([]*T, 0, len(envelope.Data)),
 		Raw:              body,
 	}
-	for i, raw := range envelope.Data {
-		if string(raw) == "null" {
-			continue
+	for _, fields := range envelope.Data {
+		if fields != nil {
+			page.Data = append(page.Data, of(fields))
 		}
-		item := P(new(T))
-		if err := item.decode(raw); err != nil {
-			return nil, atRow(err, i)
+	}
+	if len(page.Data) < len(envelope.Data) {
+		if err := checkRows(body); err != nil {
+			return nil, err
 		}
-		page.Data = append(page.Data, item)
 	}
 	return page, nil
 }
 
-// hasMember reports whether an object has a member of this name, null included.
-func hasMember(body []byte, name string) bool {
-	var members map[string]json.RawMessage
-	if decodeJSON(body, &members) != nil {
-		return false
+// checkRows refuses a row that is neither an object nor null.
+func checkRows(body []byte) error {
+	var envelope struct {
+		Data []json.RawMessage `json:"data"`
 	}
-	_, has := members[name]
-	return has
+	if err := decodeJSON(body, &envelope); err != nil {
+		return err
+	}
+	for i, raw := range envelope.Data {
+		if wire.Text(raw) != "" || raw[0] == '[' || raw[0] == '"' {
+			return &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not of the kind that is needed"}
+		}
+	}
+	return nil
 }
 
-// atRow puts the place of a row's *DecodeError below its page.
-func atRow(err error, i int) error {
-	place := "data[" + strconv.Itoa(i) + "]"
-	inner, ok := errors.AsType[*DecodeError](err)
-	if !ok {
-		return &DecodeError{Path: place, Reason: "not a row"}
-	}
-	if inner.Path != "" {
-		place += "." + inner.Path
-	}
-	return &DecodeError{Path: place, Reason: inner.Reason}
+// hasMember reports whether an object has a member of this name, null included.
+func hasMember(body []byte, name string) bool {
+	has := false
+	_ = wire.Members(body, func(_, member, _ []byte) { has = has || string(member) == name }) // decoded before
+	return has
 }
 
 // all iterates over the rows of a list from page start on. The next page is

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Time is a time of the API, in UTC; the zero Time means that there is none.
@@ -26,7 +26,7 @@ var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime
 
 // UnmarshalJSON reads any of the forms and never fails.
 func (t *Time) UnmarshalJSON(data []byte) error {
-	t.Time = parseTime(tidy.Text(data))
+	t.Time = parseTime(wire.Text(data))
 	return nil
 }
 

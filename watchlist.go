@@ -8,7 +8,7 @@ import (
 
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/screening"
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // WatchlistKind is the kind of list that a hit is on. The set is open: a hit on
@@ -81,7 +81,7 @@ func watchlistHit(found screening.Hit, service ServiceResult) WatchlistHit {
 	if decodeJSON(found.Raw, &hit) != nil {
 		hit = WatchlistHit{}
 		if found.List == "" {
-			hit.SubjectMatched = tidy.Text(found.Raw)
+			hit.SubjectMatched = wire.Text(found.Raw)
 		}
 	}
 	for _, name := range []string{hit.EntityName, hit.Remarks} {
@@ -136,12 +136,12 @@ func watchlistCounts(c screening.Counts) WatchlistCounts {
 func (c WatchlistCounts) MarshalJSON() ([]byte, error) {
 	if c.Known {
 		type plain WatchlistCounts
-		return json.Marshal(plain(c))
+		return wire.Marshal(plain(c))
 	}
-	return json.Marshal(struct {
-		Watchlist    int64 `json:"wlHitsNumber,omitempty"`
-		AdverseMedia int64 `json:"amHitsNumber,omitempty"`
-		PEP          int64 `json:"pepHitsNumber,omitempty"`
+	return wire.Marshal(struct {
+		Watchlist    int64 `json:"wlHitsNumber,omitzero"`
+		AdverseMedia int64 `json:"amHitsNumber,omitzero"`
+		PEP          int64 `json:"pepHitsNumber,omitzero"`
 	}{c.Watchlist, c.AdverseMedia, c.PEP})
 }
 
@@ -165,12 +165,12 @@ func (r WatchlistResults) MarshalJSON() ([]byte, error) {
 	if unnamed, ok := r[""]; ok && len(unnamed.Raw) > 0 {
 		return unnamed.Raw, nil
 	}
-	return json.Marshal(map[string]WatchlistResult(maps.Clone(r)))
+	return wire.Marshal(map[string]WatchlistResult(maps.Clone(r)))
 }
 
 // UnmarshalJSON decodes one summary and keeps a copy of data as Raw.
 func (r *WatchlistResult) UnmarshalJSON(data []byte) error {
-	*r = WatchlistResult{Raw: append(json.RawMessage(nil), data...)}
+	*r = WatchlistResult{Raw: exactly(data)}
 	if s, ok := screening.ReadSummary(r.Raw); ok {
 		r.WatchlistStatus, r.WatchlistHitDetails = s.Status, watchlistCounts(s.Announced)
 	}

@@ -29,7 +29,7 @@ func (s *WorkflowsService) List(ctx context.Context, opts *ListOptions) (*Page[W
 	if err := checkPaging("ListOptions", o.Limit, o.Page); err != nil {
 		return nil, err
 	}
-	return listPage[Workflow](ctx, s.client, s.client.config.dialect.workflows(), pagingQuery(o.Limit, o.Page))
+	return listPage(ctx, s.client, s.client.config.dialect.workflows(), pagingQuery(o.Limit, o.Page), workflowOf)
 }
 
 // All iterates over the workflows, page after page, one page ahead of the

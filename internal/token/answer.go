@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 const (
@@ -24,10 +24,10 @@ const (
 // Parse reads every form of the answer that the vendor's pages and running
 // integrations show: access_token and expires_in, accessToken and expires, Token
 // and ExpiresIn, with the number as a number or as a string. usable says whether
-// the text can be sent as a token. The error is a *tidy.Error.
+// the text can be sent as a token. The error is a *wire.Error.
 func Parse(body []byte, now time.Time, usable func(string) bool) (*oauth2.Token, error) {
 	var said map[string]json.RawMessage
-	if err := tidy.Unmarshal(body, &said); err != nil {
+	if err := wire.Unmarshal(body, &said); err != nil {
 		return nil, err
 	}
 	fields := make(map[string]string, len(said))
@@ -41,10 +41,10 @@ func Parse(body []byte, now time.Time, usable func(string) bool) (*oauth2.Token,
 		token.AccessToken = fields["token"]
 	}
 	if !usable(token.AccessToken) {
-		return nil, &tidy.Error{Path: "access_token", Reason: "no usable token"}
+		return nil, &wire.Error{Path: "access_token", Reason: "no usable token"}
 	}
 	if kind := fields["tokentype"]; kind != "" && !strings.EqualFold(kind, "Bearer") {
-		return nil, &tidy.Error{Path: "token_type", Reason: "not a bearer token"}
+		return nil, &wire.Error{Path: "token_type", Reason: "not a bearer token"}
 	}
 	life := lifetime(fields["expiresin"])
 	if life == 0 {
@@ -69,15 +69,10 @@ func lifetime(text string) time.Duration {
 
 // scalar is the text of a JSON string or number, else "".
 func scalar(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return strings.TrimSpace(text)
+	if len(value) == 0 || value[0] == 't' || value[0] == 'f' {
+		return ""
 	}
-	var number json.Number
-	if json.Unmarshal(value, &number) == nil {
-		return number.String()
-	}
-	return ""
+	return strings.TrimSpace(wire.Text(value))
 }
 
 // ErrorCode is the error code of RFC 6749 that the body of a refusal names; ""
@@ -86,7 +81,7 @@ func ErrorCode(body []byte) string {
 	var said struct {
 		Error string `json:"error"`
 	}
-	if tidy.Unmarshal(body, &said) != nil {
+	if wire.Unmarshal(body, &said) != nil {
 		return ""
 	}
 	switch said.Error {

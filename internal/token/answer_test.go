@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // printable is what the root package asks of a token.
@@ -93,7 +93,7 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		token, err := Parse([]byte(answer), time.Now(), printable)
 		assert.Nil(t, token, answer)
-		var wrong *tidy.Error
+		var wrong *wire.Error
 		require.ErrorAs(t, err, &wrong, answer)
 		assert.Equal(t, want, err.Error(), answer)
 		assert.Equal(t, want == "cut-off JSON", errors.Is(err, io.ErrUnexpectedEOF), answer)

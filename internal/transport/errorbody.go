@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/tidy"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // ErrorBody is what can be read of the body of an answer that is no success.
@@ -26,7 +26,7 @@ type ErrorBody struct {
 // "error".
 func ReadErrorBody(body []byte) ErrorBody {
 	var said any
-	if tidy.Unmarshal(body, &said) != nil {
+	if wire.Unmarshal(body, &said) != nil {
 		return readStoreError(body)
 	}
 	switch said.(type) {
@@ -151,7 +151,7 @@ const htmlPage = "an HTML page in place of JSON"
 // PageReason says in constant words that a body is a gateway's page rather than
 // JSON, whatever its status and Content-Type; "" where it is not.
 func PageReason(body []byte) string {
-	body = bytes.TrimSpace(tidy.TrimBOM(body))
+	body = bytes.TrimSpace(wire.TrimBOM(body))
 	if len(body) == 0 || body[0] != '<' {
 		return ""
 	}

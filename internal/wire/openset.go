@@ -1,6 +1,3 @@
-// Package openset decodes words of which some are known and any other may come:
-// a known one gets its constant's spelling, whatever its case on the wire, and
-// an unknown one passes through as it is.
 package wire
 
 import (
@@ -49,3 +46,6 @@ func (set Set[T]) canonical(text string) T {
 	}
 	return T(text)
 }
+
+// Known reports whether value is one of the constants.
+func (set Set[T]) Known(value T) bool { return set[string(value)] == value && value != "" }

@@ -42,6 +42,8 @@ func (d *decoder) value(dec *jsontext.Decoder, v any) error {
 		return d.float(dec, v)
 	case *stdjson.RawMessage:
 		return d.raw(dec, v)
+	case Keeper:
+		return d.kept(dec, v)
 	case stdjson.Unmarshaler:
 		return d.own(dec, v)
 	case *[]byte:
@@ -159,10 +161,31 @@ func (d *decoder) raw(dec *jsontext.Decoder, v *stdjson.RawMessage) error {
 	return nil
 }
 
+// kept decodes an object that keeps its own text.
+func (d *decoder) kept(dec *jsontext.Decoder, v Keeper) error {
+	before := dec.InputOffset()
+	if err := d.object(dec, reflect.ValueOf(v).Elem()); err != nil || d.misfit {
+		return err
+	}
+	text := bytes.TrimLeft(d.data[before:dec.InputOffset()], ":, \t\r\n")
+	if len(text) > 0 && text[0] == '{' { // and not one in a string, which keeps what the string holds
+		v.Keep(text)
+	}
+	return nil
+}
+
+// roomPerComma is what an own UnmarshalJSON of a map may take between two commas.
+const roomPerComma = 50
+
 func (d *decoder) own(dec *jsontext.Decoder, v stdjson.Unmarshaler) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
 		return err
+	}
+	if reflect.TypeOf(v).Elem().Kind() == reflect.Map {
+		if err := d.take(roomPerComma * bytes.Count(raw, []byte{','})); err != nil {
+			return err
+		}
 	}
 	d.misfit = v.UnmarshalJSON(raw) != nil
 	if d.misfit {

@@ -73,6 +73,19 @@ func Unmarshal(data []byte, v any) error {
 	return &Error{Reason: reasonKind}
 }
 
+// Marshal encodes the fields of a model as encoding/json does, without its
+// escapes for HTML: nil lists and maps are null, bytes that are not UTF-8 are U+FFFD.
+func Marshal(v any) ([]byte, error) { return json.Marshal(v, encoding) }
+
+var encoding = json.JoinOptions(
+	json.FormatNilSliceAsNull(true),
+	json.FormatNilMapAsNull(true),
+	json.Deterministic(true),
+	jsontext.AllowInvalidUTF8(true),
+	jsontext.AllowDuplicateNames(true),
+	jsontext.PreserveRawStrings(true),
+)
+
 // Check reports whether data is exactly one JSON value and not null, with an
 // *Error where it is not.
 func Check(data []byte) error { return Unmarshal(data, new(something)) }
@@ -86,6 +99,10 @@ func (*something) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
+
+// Keeper is a struct that keeps the text of the object it was decoded from,
+// which is a part of the document.
+type Keeper interface{ Keep(raw []byte) }
 
 // decoder is one decoding. Its options know it, so that it is used again rather
 // than made anew.
