@@ -137,7 +137,12 @@ func TestScreenings(t *testing.T) {
 		{"details without a record", `{"nodeType":"trulioo_person_wl","fullServiceDetails":{"DatasourceResults":[` + source("d", oneHit) + `]}}`, trulioo.ScreeningPotentialHit, misplaced + "; " + details, 2},
 		{"another type of check", `{"nodeType":"new_kind","fullServiceDetails":{"Record":{"DatasourceResults":[` + source("sanctions WATCHLIST 7", potential+","+oneHit) + `]}}}`, trulioo.ScreeningPotentialHit, "", 1},
 
+		{"a field that nobody knows, everywhere", `{"x-new":{"a":[1.5,null,"ü"]},"nodeType":"trulioo_person_wl","match":false,"fullServiceDetails":{"x-new":[1],"Record":{"x-new":{"n":7},"DatasourceResults":[` +
+			source("Advanced Watchlist", potential+`,{"x-new":{"a":[1,"ü"]},"FieldName":"WatchlistHitDetails","Data":{"x-new":{"a":[1.5,null,"ü"],"n":7},"WL_results":[{"score":1}]}}`, `"x-new":"y"`) + `]}},` +
+			results(`{"Advanced Watchlist":{"x-new":{"a":[1]},"watchlistStatus":"Potential Hit","watchlistHitDetails":{"x-new":{"a":[1.5,null,"ü"]},"wlHitsNumber":1}}}`) + `}`, trulioo.ScreeningPotentialHit, "", 1},
+
 		// Unknown.
+		{"words among hit details", advanced("null", `{"FieldName":"WatchlistHitDetails","Data":["A NAME",{"WL_results":[]}]}`), trulioo.ScreeningUnknown, hit, 0},
 		{"source failed", personWL("false", source("Advanced Watchlist", ``, `"Errors":[{"Code":"1002","Message":"Datasource Unavailable"}]`)), trulioo.ScreeningUnknown, failed, 0},
 		{"source failed, all else clear", personWL("true", source("Advanced Watchlist", noHit, `"Errors":[{}]`)), trulioo.ScreeningUnknown, failed, 0},
 		{"one of two clear sources failed", personWL("true", source("A Watchlist", noHit)+","+source("B Watchlist", ``, `"Errors":"down"`)), trulioo.ScreeningUnknown, failed, 0},

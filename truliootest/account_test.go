@@ -113,7 +113,7 @@ func TestInventedProfilesHaveSomethingOfEverything(t *testing.T) {
 			assert.Regexp(t, `^[0-9a-f]{24}/`+id+`/[^/]+/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z-\d{8}\.jpg$`, string(name))
 		}
 	}
-	assert.Subset(t, slices.Collect(maps.Keys(roles)), []string{"first_name", "dob", "national_id_nr", "company_name", "company_address_full"})
+	assert.Subset(t, slices.Collect(maps.Keys(roles)), []string{"first_name", "dob", "address_city", "city", "address_zip", "postal_code", "social_service_number", "national_id_nr", "", "company_name", "company_address_full"})
 	assert.Len(t, flows, 3, "none, one or two")
 	assert.Len(t, statuses, 3, "a hit, none, not asked")
 	assert.Equal(t, []string{"false", "null", "true"}, slices.Sorted(maps.Keys(matches)))

@@ -84,8 +84,9 @@ func TestEveryInventedProfileDecodes(t *testing.T) {
 			profile, err := client.Clients.Get(t.Context(), id, &trulioo.GetOptions{FullServiceDetails: true})
 			require.NoError(t, err)
 			assert.Equal(t, id, profile.ID)
-			_, err = profile.WatchlistHits()
-			require.NoError(t, err)
+			if _, err = profile.WatchlistHits(); profile.ScreeningOutcome() != trulioo.ScreeningUnknown {
+				require.NoError(t, err)
+			}
 			for _, service := range profile.Services() {
 				details, err := service.Details()
 				require.NoError(t, err)
@@ -101,4 +102,73 @@ func TestEveryInventedProfileDecodes(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+// The parts of a watchlist check agree with each other, and a check comes out as
+// real ones do: most clear, hits of every kind, some sources failed.
+func TestWatchlistChecksTellTheTruth(t *testing.T) {
+	t.Parallel()
+	live := truliootest.NewAccount(truliootest.AccountSpec{Clients: 400, Seed: 3})
+	outcomes, kinds, types := map[trulioo.ScreeningOutcome]int{}, map[trulioo.WatchlistKind]int{}, map[trulioo.NodeType]int{}
+	for _, id := range live.IDs() {
+		plain, full := invented(t, live, id, false), invented(t, live, id, true)
+		for _, service := range full.Services() {
+			types[service.NodeType]++
+		}
+		short := plain.Screenings()
+		for i, s := range full.Screenings() {
+			outcomes[s.Outcome]++
+			assert.Equal(t, s.Outcome == trulioo.ScreeningClear, *s.Service.Match)
+			details, err := s.Service.Details()
+			require.NoError(t, err)
+			assert.Equal(t, *s.Service.Match, details.Matched())
+			assert.Equal(t, s.Outcome != trulioo.ScreeningUnknown, s.Complete, s.Why)
+			assert.Equal(t, s.Outcome, short[i].Outcome, "the summary says the same without details")
+			assert.Equal(t, s.Outcome == trulioo.ScreeningUnknown, s.SearchedName == "")
+			for _, hit := range s.Hits {
+				kinds[hit.Kind]++
+				assert.Equal(t, hit.Kind == trulioo.WatchlistKindAdverseMedia, len(hit.Text()) >= 300)
+				assert.NotEmpty(t, hit.SubjectMatched+hit.SourceListType)
+			}
+		}
+		for _, role := range []trulioo.Role{trulioo.RoleCity, trulioo.RolePostalCode} {
+			_, ok := full.Value(role)
+			assert.Equal(t, len(full.Values(trulioo.RoleFirstName)) > 0, ok, "whichever spelling the form has")
+		}
+	}
+	assert.Len(t, outcomes, 4)
+	assert.Greater(t, outcomes[trulioo.ScreeningClear], 250)
+	assert.Len(t, kinds, 3)
+	assert.Len(t, types, 5)
+}
+
+// The test half says the same of everybody, and sends no details though they are
+// asked for; an account without Mocks does.
+func TestTheTestHalfIsAMock(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	for _, id := range srv.Test.IDs() {
+		profile := invented(t, srv.Test, id, true)
+		for _, service := range profile.Services() {
+			_, err := service.Details()
+			require.ErrorIs(t, err, trulioo.ErrNoDetails)
+			assert.Equal(t, "test_transaction_id", service.TransactionInfo.TransactionID)
+			assert.Equal(t, 2022, service.TransactionInfo.Date.Year())
+			assert.True(t, *service.Match)
+		}
+		assert.Equal(t, trulioo.ScreeningClear, profile.ScreeningOutcome())
+	}
+	real := truliootest.NewAccount(truliootest.AccountSpec{Clients: 5, Seed: 2})
+	details, err := invented(t, real, real.IDs()[0], true).Services()[0].Details()
+	require.NoError(t, err)
+	assert.NotEqual(t, "test_transaction_id", details.TransactionID)
+}
+
+func invented(t *testing.T, account *truliootest.Account, id string, full bool) *trulioo.Profile {
+	t.Helper()
+	raw, ok := account.Profile(id, full)
+	require.True(t, ok)
+	profile := new(trulioo.Profile)
+	require.NoError(t, profile.UnmarshalJSON(raw))
+	return profile
 }

@@ -124,7 +124,7 @@ func extras(kind trulioo.EventType) map[string]any {
 func serviceData(nodeID string, at time.Time) map[string]any {
 	return map[string]any{
 		"timestamp": at.Unix(), "serviceStatus": "COMPLETED", "nodeId": nodeID,
-		"nodeTitle": "Identity check", "nodeType": "trulioo_person_wl", "match": true, "secondaryMatch": nil,
+		"nodeTitle": "Person Watchlist Screening", "nodeType": "trulioo_person_wl", "match": true, "secondaryMatch": nil,
 		"transactionInfo": map[string]any{
 			"accountName": "example", "accountIdentifier": "acc-1", "countryCode": "CA",
 			"date": at.UTC().Format(time.RFC3339), "transactionId": fmt.Sprintf("00000000-0000-4000-8000-%012x", at.Unix()),

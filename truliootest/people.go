@@ -2,30 +2,33 @@ package truliootest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// entered is one answer of a form.
-type entered struct{ role, name, value string }
+// entered is one answer of a form. Most fields have a role, some a normalized
+// name, and some no more than a name.
+type entered struct{ role, normalized, name, value string }
 
 var (
 	firstNames = []string{"Aisha", "Björn", "Chloé", "Dmitri", "Elena", "Femi", "Grace", "Hiroshi", "Inés", "José", "Keiko", "Liam", "Mária", "Noor", "O'Neil", "Wei"}
 	lastNames  = []string{"Almeida", "Brown", "Chen", "Dubois", "Eriksson", "Fernández", "Garcia", "Haddad", "Ivanova", "Jones", "Kowalski", "Łukasik", "Müller", "Nakamura", "Okafor", "Smith-Jones"}
-	places     = []struct{ country, city, postalCode string }{
-		{"CA", "Vancouver", "V6B 1A1"},
-		{"GB", "London", "SW1A 1AA"},
-		{"US", "Springfield", "62704"},
-		{"DE", "Köln", "50667"},
-		{"FR", "Orléans", "45000"},
-		{"JP", "Osaka", "530-0001"},
+	places     = []struct{ country, state, city, postalCode string }{
+		{"CA", "BC", "Vancouver", "V6B 1A1"},
+		{"GB", "", "London", "SW1A 1AA"},
+		{"US", "IL", "Springfield", "62704"},
+		{"DE", "", "Köln", "50667"},
+		{"FR", "", "Orléans", "45000"},
+		{"JP", "", "Osaka", "530-0001"},
 	}
 	companyWords = []string{"Northwind", "Blue Harbour", "Acme", "Rainier", "Æther", "Quill & Co"}
+	occupations  = []string{"Baker", "Engineer", "Nurse", "Teacher"}
 	companyForms = []string{"Ltd", "GmbH", "Inc.", "SARL"}
 )
 
-// answers are what client i entered in its n-th workflow. In the second one a
+// answers are what client i entered in workflow k, its n-th. In the second one a
 // quarter of all spell the name in another way.
-func (a *Account) answers(i, n int) []entered {
+func (a *Account) answers(i, n, k int) []entered {
 	if a.business(i) {
 		return a.companyAnswers(i, n)
 	}
@@ -35,20 +38,36 @@ func (a *Account) answers(i, n int) []entered {
 		last += "a"
 	}
 	born := fmt.Sprintf("%04d-%02d-%02d", 1940+rng.IntN(65), 1+rng.IntN(12), 1+rng.IntN(28))
-	return []entered{
-		{"first_name", "First name", first},
-		{"last_name", "Last name", last},
-		{"full_name", "Full name", first + " " + last},
-		{"dob", "Date of birth", born},
-		{"address_country", "Country", place.country},
-		{"address_1", "Address", fmt.Sprintf("%d Example Street", 1+rng.IntN(200))},
-		{"city", "City", place.city},
-		{"postal_code", "Postal code", place.postalCode},
-		{"email", "Email", fmt.Sprintf("person%d@example.com", i)},
-		{"phone", "Phone", fmt.Sprintf("+1 555 01%02d", rng.IntN(100))},
-		{"national_id_nr", "National id", fmt.Sprintf("000-%02d-%04d", rng.IntN(100), rng.IntN(10000))},
-		{"external_customer_id", "Customer number", fmt.Sprintf("C-%06d", i)},
+	common := []entered{
+		{role: "first_name", name: "First name", value: first},
+		{role: "last_name", name: "Last name", value: last},
+		{role: "dob", name: "Date of birth", value: born},
+		{role: "external_customer_id", name: "Client Reference ", value: fmt.Sprintf("C-%06d", i)},
+		{role: "address_country", name: "Country of residence", value: place.country},
+		{role: "address_1", name: "Full address", value: fmt.Sprintf("%d Example Street", 1+rng.IntN(200))},
 	}
+	national := fmt.Sprintf("000-%02d-%04d", rng.IntN(100), rng.IntN(10000))
+	own := []entered{
+		{role: "address_city", name: "City", value: place.city},
+		{role: "address_state", name: "State/Province/District", value: place.state},
+		{role: "address_zip", name: "ZIP or Postal Code", value: place.postalCode},
+		{role: "social_service_number", name: "Social service number", value: national},
+		{name: "Middle Name", normalized: "MiddleName", value: choose(rng, firstNames)},
+		{name: "Occupation", value: choose(rng, occupations)},
+	}
+	if k%4 == 2 { // as integrations have seen other forms
+		own = []entered{
+			{role: "city", name: "City", value: place.city},
+			{role: "postal_code", name: "Postal code", value: place.postalCode},
+			{role: "full_name", name: "Full name", value: first + " " + last},
+			{role: "national_id_nr", name: "National id", value: national},
+		}
+	}
+	contact := []entered{
+		{role: "email", name: "Email", value: fmt.Sprintf("person%d@example.com", i)},
+		{role: "phone", name: "Phone", value: fmt.Sprintf("+1 555 01%02d", rng.IntN(100))},
+	}
+	return slices.Concat(common, own, contact)
 }
 
 func (a *Account) companyAnswers(i, n int) []entered {
@@ -60,15 +79,15 @@ func (a *Account) companyAnswers(i, n int) []entered {
 	}
 	street := fmt.Sprintf("%d Example Road", 1+rng.IntN(200))
 	return []entered{
-		{"company_name", "Company name", name},
-		{"company_nr", "Company number", fmt.Sprintf("%08d", rng.IntN(1e8))},
-		{"company_email", "Company email", fmt.Sprintf("company%d@example.com", i)},
-		{"company_vat", "VAT number", fmt.Sprintf("%s%09d", place.country, rng.IntN(1e9))},
-		{"company_country_incorporation", "Country of incorporation", place.country},
-		{"company_state", "State", ""},
-		{"company_city", "City", place.city},
-		{"company_zip", "Postal code", place.postalCode},
-		{"company_address_full", "Address", street + ", " + place.postalCode + " " + place.city},
-		{"external_customer_id", "Customer number", fmt.Sprintf("B-%06d", i)},
+		{role: "company_name", name: "Company name", value: name},
+		{role: "company_nr", name: "Company number", value: fmt.Sprintf("%08d", rng.IntN(1e8))},
+		{role: "company_email", name: "Company email", value: fmt.Sprintf("company%d@example.com", i)},
+		{role: "company_vat", name: "VAT number", value: fmt.Sprintf("%s%09d", place.country, rng.IntN(1e9))},
+		{role: "company_country_incorporation", name: "Country of incorporation", value: place.country},
+		{role: "company_state", name: "State", value: place.state},
+		{role: "company_city", name: "City", value: place.city},
+		{role: "company_zip", name: "Postal code", value: place.postalCode},
+		{role: "company_address_full", name: "Address", value: street + ", " + place.postalCode + " " + place.city},
+		{role: "external_customer_id", name: "Client Reference ", value: fmt.Sprintf("B-%06d", i)},
 	}
 }

@@ -173,9 +173,16 @@ func (a *Account) summary(p *pen, i int) {
 	p.flag("statusManuallyChanged", r.manual)
 }
 
+// uuid is an identifier of the account, the same for all clients.
+func (a *Account) uuid(n uint64) string {
+	id := hexID(mix(a.spec.Seed^n)) + hexID(n)
+	return id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-8" + id[17:20] + "-" + id[20:32]
+}
+
+// user is the account, which is no person.
 func (a *Account) user(p *pen, i int) {
 	if a.hash(i, 11)%9 != 0 {
-		p.text("user", fmt.Sprintf("operator%d@example.com", a.hash(i, 11)%7))
+		p.text("user", a.uuid(0x05e7))
 	}
 }
 
@@ -220,7 +227,7 @@ func (a *Account) flowData(p *pen, i int, full bool) {
 		p.open(a.flowID(k), '{')
 		p.text("id", a.flowID(k))
 		p.flag("completed", a.records[i].status != "PENDING" && a.records[i].status != "ABANDONED")
-		answers := a.answers(i, n)
+		answers := a.answers(i, n, k)
 		a.fields(p, k, answers)
 		a.files(p, k, files)
 		a.services(p, i, k, answers, checks(len(files) > 0, a.business(i)), full, len(flows))
@@ -241,8 +248,12 @@ func (a *Account) fields(p *pen, k int, answers []entered) {
 		p.open("value", '[')
 		p.text("", e.value)
 		p.end(']')
-		p.text("role", e.role)
-		p.text("normalizedName", strings.ReplaceAll(strings.ToLower(e.name), " ", "_"))
+		if e.role != "" {
+			p.text("role", e.role)
+		}
+		if e.normalized != "" {
+			p.text("normalizedName", e.normalized)
+		}
 		p.end('}')
 	}
 	p.end('}')

@@ -111,7 +111,7 @@ func WithGzip() Option { return func(s *setup, _ *settings) { s.gzip = true } }
 // WithLive sets the live account. The default has 25 clients.
 func WithLive(a *Account) Option { return func(s *setup, _ *settings) { s.live = a } }
 
-// WithTest sets the test account. The default has 5 clients.
+// WithTest sets the test account. The default has 5 clients and AccountSpec.Mocks.
 func WithTest(a *Account) Option { return func(s *setup, _ *settings) { s.test = a } }
 
 // NewServer starts a server that ends with the test. It fails the test at once
@@ -147,7 +147,7 @@ func Start(opts ...Option) (*Server, error) {
 		s.Live = NewAccount(AccountSpec{Clients: 25, Seed: s.setup.seed})
 	}
 	if s.Test == nil {
-		s.Test = NewAccount(AccountSpec{Clients: 5, Seed: s.setup.seed + 1})
+		s.Test = NewAccount(AccountSpec{Clients: 5, Seed: s.setup.seed + 1, Mocks: true})
 	}
 	return s, s.listen()
 }

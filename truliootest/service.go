@@ -3,45 +3,93 @@ package truliootest
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
-// hit reports whether client i is on a watchlist: one in eight.
-func (a *Account) hit(i int) bool { return a.hash(i, 16)%8 == 0 }
+// screening is what a client's watchlist check comes to.
+type screening struct {
+	source string // the data source's name
+	failed bool
+	older  bool // the hits are a text of list|url pairs
+	hits   [3]int
+}
 
-// checks are the types of a workflow's services: documents where there are
-// files, a register for a business, and always the watchlists, last.
-func checks(files, business bool) []string {
-	types := make([]string, 0, 3)
-	if files {
-		types = append(types, "trulioo_doc_v")
+// The kinds of lists in the order of screening.hits, as the vendor's members
+// begin, with the number's name in a summary.
+var listKinds = [...]struct{ prefix, number string }{{"WL", "wlHitsNumber"}, {"AM", "amHitsNumber"}, {"PEP", "pepHitsNumber"}}
+
+func (s screening) hit() bool { return s.hits != [3]int{} }
+
+// state is the vendor's word for it.
+func (s screening) state() string {
+	switch {
+	case !s.hit():
+		return "No Hit"
+	case s.older:
+		return "Hit"
 	}
+	return "Potential Hit"
+}
+
+// screening is how client i comes out: a hit for one in eight, a source that
+// failed for one in sixteen, else clear. In the test half all are clear.
+func (a *Account) screening(i int) screening {
+	chance := a.hash(i, 16)
+	s := screening{source: "Advanced Watchlist"}
+	switch {
+	case a.spec.Mocks:
+	case chance%16 == 5:
+		s.failed = true
+	case chance%8 == 0:
+		s.hits = [...][3]int{{1, 0, 0}, {0, 2, 0}, {0, 0, 1}, {1, 2, 1}, {2, 0, 0}}[chance/8%5]
+		if s.older = s.hits == [3]int{2, 0, 0}; s.older {
+			s.source = "International Watchlist"
+		}
+	}
+	return s
+}
+
+// check is one kind of check with the title of its step in the workflow.
+type check struct{ nodeType, title string }
+
+// checks are a workflow's: the watchlists, which run last and are listed first,
+// documents where there are files, and a register or an identity verification.
+func checks(files, business bool) []check {
+	all := []check{{"trulioo_person_wl", "Person Watchlist Screening"}, {"trulioo_eidv", "Person Match"}}
 	if business {
-		return append(types, "trulioo_kyb_insights", "trulioo_business_wl")
+		all = []check{{"trulioo_business_wl", "Business Watchlist Screening"}, {"trulioo_kyb_insights", "Business Insights"}}
 	}
-	return append(types, "trulioo_person_wl")
+	if files {
+		all = append(all, check{"trulioo_doc_v", "Document Verification"})
+	}
+	return all
 }
 
 // services are the checks and how they came out.
-func (a *Account) services(p *pen, i, k int, answers []entered, types []string, full bool, flows int) {
+func (a *Account) services(p *pen, i, k int, answers []entered, types []check, full bool, flows int) {
 	p.open("serviceData", '[')
-	for n, nodeType := range types {
+	for n, kind := range types {
 		rng := newRand(a.hash(i, 12), uint64(k)<<8+uint64(n)) //nolint:gosec // indices are not negative
 		s := service{
-			at:       int64(a.records[i].born) + 60*int64(n+1),
-			nodeType: nodeType,
-			nodeID:   a.elementID(k, 200+n),
-			country:  answers[4].value,
-			entered:  answers,
-			match:    rng.IntN(5) > 0,
-			null:     rng.IntN(7) == 0,
-			hit:      n == len(types)-1 && a.hit(i),
-			watch:    n == len(types)-1,
-			rng:      rng,
+			account: a,
+			at:      int64(a.records[i].born) + 60*int64(len(types)-n),
+			check:   kind,
+			nodeID:  a.elementID(k, 200+n),
+			country: answers[4].value,
+			entered: answers,
+			match:   a.spec.Mocks || rng.IntN(5) > 0,
+			null:    !a.spec.Mocks && rng.IntN(7) == 0,
+			watch:   n == 0,
+			rng:     rng,
+		}
+		if s.watch {
+			s.screening = a.screening(i)
+			s.match, s.null = !s.screening.hit() && !s.screening.failed, false
 		}
 		details := 0
 		if full {
-			details = max(a.spec.DetailsBytes/(len(types)*flows), 1)
+			details = max(a.spec.DetailsBytes/((len(types)-1)*flows), 1)
 		}
 		s.write(p, details)
 	}
@@ -50,103 +98,151 @@ func (a *Account) services(p *pen, i, k int, answers []entered, types []string, 
 
 // service is one check and how it came out.
 type service struct {
-	at                        int64
-	nodeType, nodeID, country string
-	entered                   []entered
-	match, null, hit, watch   bool
-	rng                       *rand.Rand
+	account *Account
+	at      int64
+	check
+	nodeID, country    string
+	entered            []entered
+	match, null, watch bool
+	screening          screening
+	rng                *rand.Rand
 }
 
+// Times as the vendor's records have them: two ways of one zone.
+const (
+	uploadedLayout  = "2006-01-02T15:04:05.000Z"
+	completedLayout = "2006-01-02T15:04:05.000+00:00"
+)
+
 // write writes the service with at least so many bytes of details; 0 is without.
+// Those of a watchlist are as many as it needs.
 func (s service) write(p *pen, details int) {
 	transaction, record := hexID(s.rng.Uint64()), hexID(s.rng.Uint64())
-	at := time.Unix(s.at, 0).UTC()
 	p.open("", '{')
 	p.time("timestamp", s.at)
 	p.upper("serviceStatus", "COMPLETED")
 	p.text("nodeId", s.nodeID)
-	p.text("nodeTitle", "Check "+s.nodeType)
+	p.text("nodeTitle", s.title)
 	p.text("nodeType", s.nodeType)
 	if s.null {
 		p.raw("match", "null")
 	} else {
 		p.flag("match", s.match)
 	}
-	p.open("transactionInfo", '{')
-	p.text("accountName", "Example Organisation")
-	p.text("accountIdentifier", "example-org")
-	p.text("countryCode", s.country)
-	p.text("date", at.Format("2006-01-02T15:04:05"))
-	p.text("shareableToken", hexID(s.rng.Uint64()))
-	p.text("transactionId", transaction)
-	p.text("transactionRecordId", record)
-	p.text("userName", "example_api")
-	p.end('}')
-	if s.watch {
-		s.watchlists(p)
+	s.transaction(p, transaction, record)
+	switch {
+	case details > 0 && s.account.spec.Mocks:
+		p.raw("fullServiceDetails", "{}")
+	case details > 0:
+		s.details(p, details, transaction, record)
 	}
-	if details > 0 {
-		s.details(p, details, transaction, record, at)
+	if s.watch && !s.screening.failed {
+		s.summary(p)
 	}
-	p.raw("secondaryMatch", "null")
+	if !s.watch && s.rng.IntN(3) == 0 {
+		p.raw("secondaryMatch", "null")
+	}
 	p.end('}')
 }
 
-// watchlists is the summary that services carry even without details.
-func (s service) watchlists(p *pen) {
-	status, hits := "No Hit", int64(0)
-	if s.hit {
-		status, hits = "Potential Hit", 1
+// transaction identifies the vendor's transaction. In the test half it is the
+// same for everybody.
+func (s service) transaction(p *pen, transaction, record string) {
+	info := []string{"Example Inc.-" + s.title + "-2", s.account.uuid(0xacc), s.country, time.Unix(s.at, 485e6).UTC().Format(completedLayout),
+		transaction, record, "Example-Inc.-Service-Worker-1"}
+	if s.account.spec.Mocks {
+		info = []string{"account-name", "account-identifier", s.country, "2022-11-22T00:00:00.000+00:00", "test_transaction_id", "test_transaction_record_id", "user-name"}
 	}
+	p.open("transactionInfo", '{')
+	for i, name := range [...]string{"accountName", "accountIdentifier", "countryCode", "date", "transactionId", "transactionRecordId", "userName"} {
+		p.text(name, info[i])
+	}
+	p.end('}')
+}
+
+// summary is what a watchlist check carries even without details.
+func (s service) summary(p *pen) {
 	p.openMap("watchlistResults")
-	p.open("Advanced Watchlist", '{')
-	p.text("watchlistStatus", status)
+	p.open(s.screening.source, '{')
+	p.text("watchlistStatus", s.screening.state())
 	p.open("watchlistHitDetails", '{')
-	p.number("wlHitsNumber", hits)
-	p.number("amHitsNumber", hits*2)
-	p.number("pepHitsNumber", 0)
+	for i, kind := range listKinds {
+		p.number(kind.number, int64(s.screening.hits[i]))
+	}
 	p.end('}')
 	p.end('}')
 	p.end('}')
 }
 
 // details is the vendor's transaction record, with the vendor's capitals.
-func (s service) details(p *pen, size int, transaction, record string, at time.Time) {
+func (s service) details(p *pen, size int, transaction, record string) {
 	stop := len(p.b) + size
+	at := time.Unix(s.at, 0).UTC()
 	p.open("fullServiceDetails", '{')
 	p.text("TransactionID", transaction)
-	p.text("UploadedDt", at.Format("2006-01-02T15:04:05"))
-	p.text("CompletedDt", at.Add(2*time.Second).Format("2006-01-02T15:04:05"))
+	p.text("UploadedDt", at.Add(-2*time.Second).Format(uploadedLayout))
+	p.text("CompletedDt", at.Format(completedLayout))
 	p.text("CountryCode", s.country)
 	p.text("ProductName", "Identity Verification")
-	p.text("UserGUID", hexID(s.rng.Uint64()))
-	p.text("AccountIdentifier", "example-org")
+	p.open("Record", '{')
+	p.text("TransactionRecordID", record)
+	p.text("RecordStatus", matchWord(s.match))
+	p.open("DatasourceResults", '[')
+	if s.watch {
+		s.watchlist(p)
+	} else {
+		for n := 0; n < 1 || len(p.b) < stop; n++ {
+			s.source(p, n)
+		}
+	}
+	p.end(']')
 	p.raw("Errors", "[]")
+	p.open("Rule", '{')
+	if s.watch {
+		p.text("RuleName", "RuleScript - WatchlistRules_v1")
+		p.text("Note", "Watchlist Clear on either International or Advanced Watchlist")
+	} else {
+		p.text("RuleName", "RuleScript - ExampleRule_v1")
+		p.text("Note", "Name, address and date of birth match")
+	}
+	p.end('}')
+	p.raw("SupplementaryRules", "[]")
+	p.end('}')
+	p.text("CustomerReferenceID", s.reference())
+	p.raw("Errors", "[]")
+	p.text("UserGUID", "100001")
+	p.text("AccountIdentifier", s.account.uuid(0xacc))
 	p.open("InputFields", '[')
-	for _, e := range s.entered[:4] {
+	for _, e := range s.entered[:3] {
 		p.open("", '{')
-		p.text("FieldName", e.role)
+		p.text("FieldName", searched(e))
 		p.text("Value", e.value)
 		p.end('}')
 	}
 	p.end(']')
-	p.open("Record", '{')
-	p.text("TransactionRecordID", record)
-	p.text("RecordStatus", matchWord(s.match))
-	p.raw("Errors", "[]")
-	p.open("Rule", '{')
-	p.text("RuleName", "RuleName")
-	p.text("Note", "Example rule 1+1.")
 	p.end('}')
-	p.raw("SupplementaryRules", "null")
-	p.open("DatasourceResults", '[')
-	s.watchlistSource(p)
-	for n := 0; n < 1 || len(p.b) < stop; n++ {
-		s.source(p, n)
+}
+
+// reference is the account's own id of the client.
+func (s service) reference() string {
+	for _, e := range s.entered {
+		if e.role == "external_customer_id" {
+			return e.value
+		}
 	}
-	p.end(']')
-	p.end('}')
-	p.end('}')
+	return ""
+}
+
+// searched is the vendor's name of an answer in its records.
+func searched(e entered) string {
+	if e.role == "" {
+		return strings.ReplaceAll(e.name, " ", "")
+	}
+	words := strings.Split(e.role, "_")
+	for i, word := range words {
+		words[i] = strings.ToUpper(word[:1]) + word[1:]
+	}
+	return strings.Join(words, "")
 }
 
 func matchWord(match bool) string {
@@ -156,28 +252,22 @@ func matchWord(match bool) string {
 	return "nomatch"
 }
 
-// source is one datasource's result. Every third reports an error, whose code is
+// source is one data source's result. Every third reports an error, whose code is
 // now a string, now a number.
 func (s service) source(p *pen, n int) {
 	p.open("", '{')
-	p.text("DatasourceName", fmt.Sprintf("Credit Agency %d", n+1))
+	p.text("DatasourceName", fmt.Sprintf("Citizen %d", n+1))
 	p.open("DatasourceFields", '[')
 	for _, e := range s.entered[:8] {
 		p.open("", '{')
-		p.text("FieldName", e.role)
+		p.text("FieldName", searched(e))
 		p.text("Status", []string{"match", "match", "nomatch", "missing"}[s.rng.IntN(4)])
 		p.end('}')
 	}
 	p.end(']')
 	p.open("AppendedFields", '[')
-	p.open("", '{')
-	p.text("FieldName", "Score")
-	p.text("Data", fmt.Sprint(s.rng.IntN(100)))
-	p.end('}')
-	p.open("", '{')
-	p.text("FieldName", "Register")
-	p.raw("Data", `{"Entry":{"Number":12345678901234567890,"Active":true}}`)
-	p.end('}')
+	s.append(p, "AddressAssociation", `"CurrentAddress"`)
+	s.append(p, "Register", `{"Entry":{"Number":12345678901234567890,"Active":true}}`)
 	p.end(']')
 	switch n % 6 {
 	case 2:
@@ -191,37 +281,90 @@ func (s service) source(p *pen, n int) {
 	p.end('}')
 }
 
-// watchlistSource has the hits: now as an object, now as JSON in a string.
-func (s service) watchlistSource(p *pen) {
-	if !s.watch {
-		return
-	}
-	hits := `{"WL_results":[],"AM_results":[],"PEP_results":[]}`
-	if s.hit {
-		name := s.entered[0].value
-		hits = `{"WL_results":[` + hitJSON(name, 0.97, "Sanctions") + `],"AM_results":[` +
-			hitJSON(name, 0.81, "Adverse Media") + `,` + hitJSON(name, 0.8, "Adverse Media") + `],"PEP_results":null}`
-	}
+// append writes an appended field whose data are JSON.
+func (s service) append(p *pen, name, data string) {
 	p.open("", '{')
-	p.text("DatasourceName", "Advanced Watchlist")
+	p.text("FieldName", name)
+	p.raw("Data", data)
+	p.end('}')
+}
+
+// watchlist is what the watchlist's source says: nothing but its error where it
+// failed, and the hits only where there are some.
+func (s service) watchlist(p *pen) {
+	p.open("", '{')
+	p.text("DatasourceName", s.screening.source)
 	p.raw("DatasourceFields", "[]")
 	p.open("AppendedFields", '[')
-	p.open("", '{')
-	p.text("FieldName", "WatchlistHitDetails")
-	if s.rng.IntN(2) == 0 {
-		p.raw("Data", hits)
-	} else {
-		p.text("Data", hits)
+	if !s.screening.failed {
+		s.screened(p)
 	}
-	p.end('}')
 	p.end(']')
-	p.raw("Errors", "[]")
+	if s.screening.failed {
+		p.raw("Errors", `[{"Code":"1002","Message":"Datasource unavailable"}]`)
+	} else {
+		p.raw("Errors", "[]")
+	}
 	p.raw("FieldGroups", "[]")
 	p.end('}')
 }
 
-func hitJSON(name string, score float64, list string) string {
-	return fmt.Sprintf(`{"score":%g,"subjectMatched":%s,"sourceListType":%q,"sourceRegion":"Global",`+
-		`"sourceAgencyName":"Example Agency","URL":"https://lists.example.com/%d"}`,
-		score, appendText(nil, name), list, len(name))
+func (s service) screened(p *pen) {
+	name := s.name()
+	s.append(p, "WatchlistFullName", string(appendText(nil, name)))
+	s.append(p, "WatchlistState", string(appendText(nil, s.screening.state())))
+	switch {
+	case !s.screening.hit():
+	case s.screening.older:
+		s.append(p, "WatchlistData", string(appendText(nil, "Example Sanctions|https://lists.example.com/1\tExample Debarred|https://lists.example.com/2")))
+	default:
+		numbers, lists := "", ""
+		for i, kind := range listKinds {
+			numbers += fmt.Sprintf(`,"num_%s_hits":%d`, kind.prefix, s.screening.hits[i])
+			lists += fmt.Sprintf(`,"%s_results":[%s]`, kind.prefix, s.hits(kind.prefix, name, s.screening.hits[i]))
+		}
+		s.append(p, "WatchlistData", "{"+numbers[1:]+"}")
+		s.hitDetails(p, "{"+lists[1:]+"}")
+	}
+}
+
+// hitDetails are now an object, now JSON in a string.
+func (s service) hitDetails(p *pen, lists string) {
+	if s.rng.IntN(2) == 0 {
+		lists = string(appendText(nil, lists))
+	}
+	s.append(p, "WatchlistHitDetails", lists)
+}
+
+// name is who is searched.
+func (s service) name() string {
+	if strings.HasPrefix(s.entered[0].role, "company") {
+		return s.entered[0].value
+	}
+	return s.entered[0].value + " " + s.entered[1].value
+}
+
+// hits are so many hits of one kind. One in the news has an article, and neither a
+// kind of list nor an agency.
+func (s service) hits(kind, name string, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		score := []string{"1", "0.97", "0.81"}[s.rng.IntN(3)]
+		subject := string(appendText(nil, name))
+		if kind == "AM" {
+			all[i] = fmt.Sprintf(`{"score":%s,"subjectMatched":%s,"text":%s,"URL":"https://news.example.com/%d"}`, score, subject, s.article(name), i+1)
+			continue
+		}
+		list := map[string]string{"WL": "Sanctions", "PEP": "PEP"}[kind]
+		all[i] = fmt.Sprintf(`{"score":%s,"subjectMatched":%s,"sourceListType":%q,"sourceRegion":"Global",`+
+			`"sourceAgencyName":"Example Agency","URL":"https://lists.example.com/%d"}`, score, subject, list, i+1)
+	}
+	return strings.Join(all, ",")
+}
+
+// article is the text of a newspaper's page, of 300 bytes to 2 KB. Real ones have
+// up to 8 KB.
+func (s service) article(name string) string {
+	sentence := `An invented article, with "quotes" and without lines, names ` + name + ` somewhere in it. `
+	return string(appendText(nil, strings.TrimSpace(strings.Repeat(sentence, 4+s.rng.IntN(16)))))
 }

@@ -26,7 +26,7 @@ const (
 // Tokens is how the token endpoints answer. The zero value is how the real ones do.
 type Tokens struct {
 	Form        TokenForm
-	Lifetime    time.Duration // default one hour; whole seconds are told, all of it holds
+	Lifetime    time.Duration // default 30 minutes, of version 1 an hour; whole seconds are told, all of it holds
 	Reuse       bool          // an early request gets the same token again, with the rest of its life
 	RevokeEvery int           // revoke all tokens after every so many authorised requests; 0 is never
 	// Body, if set, writes the whole answer instead of Form.
@@ -41,7 +41,7 @@ func (s *Server) SetTokens(t Tokens) { s.change(func(to *settings) { to.tokens =
 
 // Token is a valid bearer token, good for live and test, without a request.
 func (s *Server) Token() string {
-	token, _ := s.tokens.issue(s.settings.Load().tokens)
+	token, _ := s.tokens.issue(s.settings.Load().tokens, TokenStandard)
 	return token
 }
 
@@ -56,7 +56,7 @@ type tokenTable struct {
 	granted int // authorised requests
 }
 
-func (t *tokenTable) issue(form Tokens) (token string, left time.Duration) {
+func (t *tokenTable) issue(form Tokens, usual TokenForm) (token string, left time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -65,7 +65,10 @@ func (t *tokenTable) issue(form Tokens) (token string, left time.Duration) {
 	}
 	life := form.Lifetime
 	if life == 0 {
-		life = time.Hour
+		life = 30 * time.Minute
+		if usual == TokenLegacy {
+			life = time.Hour
+		}
 	}
 	for token, expiry := range t.expiry {
 		if !now.Before(expiry) {
@@ -155,7 +158,7 @@ func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, code string
 
 func (s *Server) answerToken(w http.ResponseWriter, r *http.Request, usual TokenForm) {
 	how := s.settings.Load().tokens
-	token, left := s.tokens.issue(how)
+	token, left := s.tokens.issue(how, usual)
 	w.Header().Set("Cache-Control", "no-store")
 	s.writeJSON(w, r, http.StatusOK, []byte(tokenBody(how, usual, token, int(left/time.Second))))
 }

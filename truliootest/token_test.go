@@ -22,9 +22,9 @@ func TestTokenForms(t *testing.T) {
 		token, life string
 		seconds     any
 	}{
-		"standard":    {token: "access_token", life: "expires_in", seconds: 3600.0},
+		"standard":    {token: "access_token", life: "expires_in", seconds: 1800.0},
 		"capitalised": {truliootest.Tokens{Form: truliootest.TokenCapitalised, Lifetime: 90 * time.Second}, "Token", "ExpiresIn", 90.0},
-		"legacy":      {truliootest.Tokens{Form: truliootest.TokenLegacy}, "accessToken", "expires", 3600.0},
+		"legacy":      {truliootest.Tokens{Form: truliootest.TokenLegacy}, "accessToken", "expires", 1800.0},
 		"own": {truliootest.Tokens{Body: func(token string, _ int) string {
 			return `{"access_token":"` + token + `","expires_in":"soon"}`
 		}}, "access_token", "expires_in", "soon"},
@@ -149,13 +149,13 @@ func TestTokenReuseAndExpiry(t *testing.T) {
 			ExpiresIn   int    `json:"expires_in"`
 		}
 		first := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
-		<-time.After(59 * time.Minute)
+		<-time.After(29 * time.Minute)
 		again := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
 		assert.Equal(t, body{first.AccessToken, 60}, again)
 		<-time.After(time.Minute)
 		fresh := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
 		assert.NotEqual(t, first.AccessToken, fresh.AccessToken)
-		assert.Equal(t, 3600, fresh.ExpiresIn)
+		assert.Equal(t, 1800, fresh.ExpiresIn)
 		srv.RevokeTokens()
 		afterwards := decode[body](t, tokenV2(t, srv, credentials(srv)).body)
 		assert.NotEqual(t, fresh.AccessToken, afterwards.AccessToken, "a revoked token is not given again")

@@ -1,6 +1,7 @@
 package screening
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -142,10 +143,19 @@ func (c *check) hitDetails(l *list, m node) {
 	if details.empty() {
 		return
 	}
+	if details.kind == '[' && slices.ContainsFunc(details.kids, c.isScalar) {
+		c.doubt(whyHit)
+	}
 	if details.kind != '{' && details.kind != '[' || !c.hitLists(l, details) {
 		c.doubt(whyField)
 		c.search(l, details)
 	}
+}
+
+// isScalar reports whether a value is no object and no list, nor nothing.
+func (c *check) isScalar(m node) bool {
+	n := c.open(m)
+	return n.kind != '{' && n.kind != '[' && !n.empty()
 }
 
 // hitLists reads lists and numbers of hits wherever they are in a value, and
@@ -153,12 +163,7 @@ func (c *check) hitDetails(l *list, m node) {
 func (c *check) hitLists(l *list, n node) (found bool) {
 	if n.kind == '[' {
 		for _, element := range n.kids {
-			element = c.open(element)
-			if element.kind != '{' && element.kind != '[' && !element.empty() {
-				c.doubt(whyHit)
-				continue
-			}
-			found = c.hitLists(l, element) || found
+			found = c.hitLists(l, c.open(element)) || found
 		}
 		return found
 	}
