@@ -142,7 +142,7 @@ func TestToken_is_refreshed_ahead_without_a_wait(t *testing.T) {
 		}
 		list()
 		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(3*time.Second))
-		pass(56 * time.Minute)
+		pass(26 * time.Minute)
 		assert.Zero(t, list(), "the old token serves while the new one comes")
 		assert.Zero(t, list())
 		pass(4 * time.Second)
@@ -166,7 +166,7 @@ func TestToken_failed_refresh_ahead_costs_nobody_anything(t *testing.T) {
 		_, err := client.Workflows.List(t.Context(), nil)
 		require.NoError(t, err)
 		outage := srv.Fail(truliootest.FetchToken, truliootest.Answer(400, `{"error":"invalid_client"}`))
-		pass(56 * time.Minute)
+		pass(26 * time.Minute)
 		for range 100 {
 			_, err := client.Workflows.List(t.Context(), nil)
 			require.NoError(t, err)

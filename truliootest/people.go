@@ -34,7 +34,7 @@ func (a *Account) answers(i, n, k int) []entered {
 	}
 	rng := newRand(a.hash(i, 15), 0)
 	first, last, place := choose(rng, firstNames), choose(rng, lastNames), choose(rng, places)
-	if n > 0 && rng.IntN(4) == 0 {
+	if other := rng.IntN(4) == 0; other && n > 0 { // drawn for both, so that nothing else differs
 		last += "a"
 	}
 	born := fmt.Sprintf("%04d-%02d-%02d", 1940+rng.IntN(65), 1+rng.IntN(12), 1+rng.IntN(28))
@@ -47,13 +47,14 @@ func (a *Account) answers(i, n, k int) []entered {
 		{role: "address_1", name: "Full address", value: fmt.Sprintf("%d Example Street", 1+rng.IntN(200))},
 	}
 	national := fmt.Sprintf("000-%02d-%04d", rng.IntN(100), rng.IntN(10000))
+	phone, middle, occupation := fmt.Sprintf("+1 555 01%02d", rng.IntN(100)), choose(rng, firstNames), choose(rng, occupations)
 	own := []entered{
 		{role: "address_city", name: "City", value: place.city},
 		{role: "address_state", name: "State/Province/District", value: place.state},
 		{role: "address_zip", name: "ZIP or Postal Code", value: place.postalCode},
 		{role: "social_service_number", name: "Social service number", value: national},
-		{name: "Middle Name", normalized: "MiddleName", value: choose(rng, firstNames)},
-		{name: "Occupation", value: choose(rng, occupations)},
+		{name: "Middle Name", normalized: "MiddleName", value: middle},
+		{name: "Occupation", value: occupation},
 	}
 	if k%4 == 2 { // as integrations have seen other forms
 		own = []entered{
@@ -65,7 +66,7 @@ func (a *Account) answers(i, n, k int) []entered {
 	}
 	contact := []entered{
 		{role: "email", name: "Email", value: fmt.Sprintf("person%d@example.com", i)},
-		{role: "phone", name: "Phone", value: fmt.Sprintf("+1 555 01%02d", rng.IntN(100))},
+		{role: "phone", name: "Phone", value: phone},
 	}
 	return slices.Concat(common, own, contact)
 }
@@ -74,7 +75,7 @@ func (a *Account) companyAnswers(i, n int) []entered {
 	rng := newRand(a.hash(i, 15), 0)
 	place := choose(rng, places)
 	name := choose(rng, companyWords) + " " + choose(rng, companyForms)
-	if n > 0 && rng.IntN(4) == 0 {
+	if other := rng.IntN(4) == 0; other && n > 0 {
 		name = strings.ToUpper(name)
 	}
 	street := fmt.Sprintf("%d Example Road", 1+rng.IntN(200))

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/trulioo-go/trulioo"
 )
@@ -28,8 +29,8 @@ func (p printer) secret(value string) string {
 func (p printer) profile(profile *trulioo.Profile) {
 	p.line("profile %s, %s", p.secret(profile.ID), profile.Status)
 	p.entered(profile)
-	p.matches(profile)
-	p.hits(profile)
+	p.checks(profile)
+	p.screenings(profile)
 	p.line("  files: %d", len(profile.Files()))
 }
 
@@ -37,12 +38,29 @@ func (p printer) profile(profile *trulioo.Profile) {
 func (p printer) entered(profile *trulioo.Profile) {
 	p.line("  entered:")
 	for _, role := range roles(profile) {
+		if role == "" {
+			p.named(profile)
+			continue
+		}
 		if value, agree := profile.Value(role); agree {
 			p.line("    %s: %s", role, p.secret(value))
 			continue
 		}
 		for _, answer := range profile.Values(role) {
 			p.line("    %s, one of several: %s", role, p.secret(answer.Value))
+		}
+	}
+}
+
+// named prints the answers to fields without a role, by the vendor's name or the label.
+func (p printer) named(profile *trulioo.Profile) {
+	names := map[string]bool{}
+	for _, answer := range profile.Values("") {
+		names[cmp.Or(answer.Field.NormalizedName, answer.Field.Name)] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		for _, answer := range profile.ValuesNamed(name) {
+			p.line("    %s: %s", name, p.secret(answer.Value))
 		}
 	}
 }
@@ -58,9 +76,14 @@ func roles(profile *trulioo.Profile) []trulioo.Role {
 	return slices.Sorted(maps.Keys(found))
 }
 
-func (p printer) matches(profile *trulioo.Profile) {
+// checks prints the checks that are no watchlists: there a match means that the
+// person was found, and for a watchlist it would mean that the person is on no list.
+func (p printer) checks(profile *trulioo.Profile) {
 	p.line("  checks:")
 	for _, service := range profile.Services() {
+		if strings.HasSuffix(string(service.NodeType), "_wl") {
+			continue
+		}
 		p.line("    %s: %s", service.NodeTitle, outcome(service.Match))
 		details, err := service.Details()
 		if err != nil {
@@ -95,13 +118,16 @@ func matching(source trulioo.DatasourceResult) int {
 	return n
 }
 
-func (p printer) hits(profile *trulioo.Profile) {
-	hits, err := profile.WatchlistHits()
-	if err != nil && !errors.Is(err, trulioo.ErrNoDetails) {
-		p.line("  watchlist hits: not all could be read: %v", err)
-	}
-	p.line("  watchlist hits: %d", len(hits))
-	for _, hit := range hits {
-		p.line("    %s, %s, score %.2f: %s", hit.Kind, hit.SourceAgencyName, hit.Score, p.secret(hit.SubjectMatched))
+// screenings prints what each watchlist check came to, and why where that is not known.
+func (p printer) screenings(profile *trulioo.Profile) {
+	p.line("  watchlists: %s", profile.ScreeningOutcome())
+	for _, screening := range profile.Screenings() {
+		p.line("    %s: %s, %d hits listed", screening.Service.NodeTitle, screening.Outcome, len(screening.Hits))
+		if screening.Why != "" {
+			p.line("      %s", screening.Why)
+		}
+		for _, hit := range screening.Hits {
+			p.line("      %s, %s, score %.2f: %s", hit.Kind, cmp.Or(hit.SourceAgencyName, hit.SourceListType, hit.URL), hit.Score, p.secret(hit.SubjectMatched))
+		}
 	}
 }
