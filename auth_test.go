@@ -142,7 +142,7 @@ func TestToken_is_refreshed_ahead_without_a_wait(t *testing.T) {
 		}
 		list()
 		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(3*time.Second))
-		pass(26 * time.Minute)
+		pass(28 * time.Minute)
 		assert.Zero(t, list(), "the old token serves while the new one comes")
 		assert.Zero(t, list())
 		pass(4 * time.Second)
@@ -162,11 +162,12 @@ func TestToken_is_refreshed_ahead_without_a_wait(t *testing.T) {
 func TestToken_failed_refresh_ahead_costs_nobody_anything(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		srv.SetTokens(truliootest.Tokens{Lifetime: time.Hour})
 		client := srv.Client()
 		_, err := client.Workflows.List(t.Context(), nil)
 		require.NoError(t, err)
 		outage := srv.Fail(truliootest.FetchToken, truliootest.Answer(400, `{"error":"invalid_client"}`))
-		pass(26 * time.Minute)
+		pass(56 * time.Minute)
 		for range 100 {
 			_, err := client.Workflows.List(t.Context(), nil)
 			require.NoError(t, err)

@@ -33,7 +33,7 @@ func (e TokenRequestGrantType) Valid() bool {
 
 // AppendedField defines model for AppendedField.
 type AppendedField struct {
-	// Data A string, an object, or a JSON document inside a string. With the FieldName `WatchlistHitDetails` it holds `WL_results`, `AM_results` and `PEP_results`, each a list of hits of `{score, subjectMatched, sourceListType, sourceRegion, sourceAgencyName, URL}`.
+	// Data A string, an object, or a JSON document inside a string. A watchlist's source appends `WatchlistFullName`, who was searched; `WatchlistState`, "No Hit", "Potential Hit" or on older lists "Hit"; and on a hit `WatchlistData` `{num_WL_hits, num_AM_hits, num_PEP_hits}`, on older lists a text of `list|url` pairs with tabs between them, and `WatchlistHitDetails` `{WL_results, AM_results, PEP_results}`, each a list of hits of `{score, subjectMatched, sourceListType, sourceRegion, sourceAgencyName, URL}` or, in the news, `{score, subjectMatched, text, URL}`.
 	Data      interface{} `json:"Data,omitempty"`
 	FieldName *string     `json:"FieldName,omitempty"`
 }
@@ -57,12 +57,14 @@ type ClientPage struct {
 type DatasourceResult struct {
 	AppendedFields   *[]AppendedField `json:"AppendedFields,omitempty"`
 	DatasourceFields *[]struct {
-		FieldName *string `json:"FieldName,omitempty"`
-		Status    *string `json:"Status,omitempty"`
+		FieldGroup *string `json:"FieldGroup,omitempty"`
+		FieldName  *string `json:"FieldName,omitempty"`
+		Status     *string `json:"Status,omitempty"`
 	} `json:"DatasourceFields,omitempty"`
-	DatasourceName *string        `json:"DatasourceName,omitempty"`
-	Errors         *ServiceErrors `json:"Errors,omitempty"`
-	FieldGroups    *[]interface{} `json:"FieldGroups,omitempty"`
+	DatasourceName   *string        `json:"DatasourceName,omitempty"`
+	DatasourceStatus *string        `json:"DatasourceStatus,omitempty"`
+	Errors           *ServiceErrors `json:"Errors,omitempty"`
+	FieldGroups      *[]string      `json:"FieldGroups,omitempty"`
 }
 
 // EndClient A person or business that went through a workflow, as a row of the list.
@@ -84,8 +86,10 @@ type EndClient struct {
 
 // Field defines model for Field.
 type Field struct {
-	Id             *string   `json:"id,omitempty"`
-	Name           *string   `json:"name,omitempty"`
+	Id   *string `json:"id,omitempty"`
+	Name *string `json:"name,omitempty"`
+
+	// NormalizedName Of fields without a role, such as MiddleName.
 	NormalizedName *string   `json:"normalizedName,omitempty"`
 	Role           *string   `json:"role,omitempty"`
 	Value          *[]string `json:"value,omitempty"`
@@ -163,11 +167,12 @@ type ProfileType = string
 
 // ServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names are seen.
 type ServiceDetails struct {
-	AccountIdentifier *string        `json:"AccountIdentifier,omitempty"`
-	CompletedDt       *string        `json:"CompletedDt,omitempty"`
-	CountryCode       *string        `json:"CountryCode,omitempty"`
-	Errors            *ServiceErrors `json:"Errors,omitempty"`
-	InputFields       *[]struct {
+	AccountIdentifier   *string        `json:"AccountIdentifier,omitempty"`
+	CompletedDt         *string        `json:"CompletedDt,omitempty"`
+	CountryCode         *string        `json:"CountryCode,omitempty"`
+	CustomerReferenceID *string        `json:"CustomerReferenceID,omitempty"`
+	Errors              *ServiceErrors `json:"Errors,omitempty"`
+	InputFields         *[]struct {
 		FieldName *string `json:"FieldName,omitempty"`
 		Value     *string `json:"Value,omitempty"`
 	} `json:"InputFields,omitempty"`
@@ -187,23 +192,28 @@ type ServiceErrors = []struct {
 
 // ServiceRecord defines model for ServiceRecord.
 type ServiceRecord struct {
-	DatasourceResults   *[]DatasourceResult `json:"DatasourceResults,omitempty"`
-	Errors              *ServiceErrors      `json:"Errors,omitempty"`
-	RecordStatus        *string             `json:"RecordStatus,omitempty"`
-	Rule                *ServiceRule        `json:"Rule,omitempty"`
-	SupplementaryRules  *[]*ServiceRule     `json:"SupplementaryRules,omitempty"`
-	TransactionRecordID *string             `json:"TransactionRecordID,omitempty"`
+	DatasourceResults     *[]DatasourceResult `json:"DatasourceResults,omitempty"`
+	Errors                *ServiceErrors      `json:"Errors,omitempty"`
+	RecordStatus          *string             `json:"RecordStatus,omitempty"`
+	Rule                  *ServiceRule        `json:"Rule,omitempty"`
+	SecondaryRecordStatus *string             `json:"SecondaryRecordStatus,omitempty"`
+	SupplementaryRules    *[]*ServiceRule     `json:"SupplementaryRules,omitempty"`
+	TransactionRecordID   *string             `json:"TransactionRecordID,omitempty"`
 }
 
 // ServiceResult The outcome of one check.
 type ServiceResult struct {
 	// FullServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names are seen.
 	FullServiceDetails *ServiceDetails `json:"fullServiceDetails,omitempty"`
-	Match              *bool           `json:"match,omitempty"`
-	NodeId             *string         `json:"nodeId,omitempty"`
-	NodeTitle          *string         `json:"nodeTitle,omitempty"`
-	NodeType           *string         `json:"nodeType,omitempty"`
-	SecondaryMatch     *bool           `json:"secondaryMatch,omitempty"`
+
+	// Match Whether the record matched under its rule. For an identity check, that the person was found. For a watchlist check true means CLEAR, on no list, and false a potential hit or a search that failed.
+	Match     *bool   `json:"match,omitempty"`
+	NodeId    *string `json:"nodeId,omitempty"`
+	NodeTitle *string `json:"nodeTitle,omitempty"`
+	NodeType  *string `json:"nodeType,omitempty"`
+
+	// SecondaryMatch Likely the outcome of a second rule on the same record.
+	SecondaryMatch *bool `json:"secondaryMatch,omitempty"`
 
 	// ServiceStatus In lower case, too.
 	ServiceStatus *string `json:"serviceStatus,omitempty"`
@@ -218,8 +228,10 @@ type ServiceResult struct {
 
 // ServiceRule defines model for ServiceRule.
 type ServiceRule struct {
-	Note     *string `json:"Note,omitempty"`
-	RuleName *string `json:"RuleName,omitempty"`
+	Note              *string `json:"Note,omitempty"`
+	RuleName          *string `json:"RuleName,omitempty"`
+	SecondaryRuleName *string `json:"SecondaryRuleName,omitempty"`
+	SecondaryRuleNote *string `json:"SecondaryRuleNote,omitempty"`
 }
 
 // Status In lower case, too.
@@ -243,7 +255,7 @@ type Timestamp = int64
 type Token struct {
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds.
+	// ExpiresIn Seconds; 1800 in live answers.
 	ExpiresIn *int    `json:"expires_in,omitempty"`
 	Scope     *string `json:"scope,omitempty"`
 	TokenType *string `json:"token_type,omitempty"`
@@ -278,9 +290,11 @@ type TokenV1 struct {
 
 // TransactionInfo defines model for TransactionInfo.
 type TransactionInfo struct {
-	AccountIdentifier   *string `json:"accountIdentifier,omitempty"`
-	AccountName         *string `json:"accountName,omitempty"`
-	CountryCode         *string `json:"countryCode,omitempty"`
+	AccountIdentifier *string `json:"accountIdentifier,omitempty"`
+	AccountName       *string `json:"accountName,omitempty"`
+	CountryCode       *string `json:"countryCode,omitempty"`
+
+	// Date Such as 2025-10-09T08:32:04.485+00:00.
 	Date                *string `json:"date,omitempty"`
 	ShareableToken      *string `json:"shareableToken,omitempty"`
 	TransactionId       *string `json:"transactionId,omitempty"`
