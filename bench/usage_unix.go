@@ -40,7 +40,7 @@ func peak() (int64, error) {
 		return 0, err
 	}
 	if runtime.GOOS == "darwin" {
-		return used.Maxrss, nil
+		return int64(used.Maxrss), nil //nolint:unconvert // it has 32 bits on 386
 	}
-	return used.Maxrss << 10, nil
+	return int64(used.Maxrss) << 10, nil //nolint:unconvert // see above
 }
