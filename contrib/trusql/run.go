@@ -10,11 +10,11 @@ import (
 	mathrand "math/rand/v2"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // HandleError means that the function failed on an event, or panicked. It prints
@@ -65,8 +65,8 @@ func (in *Inbox) Run(ctx context.Context, fn func(context.Context, *trulioo.Even
 		return argument("fn", "must not be nil")
 	}
 	slots := make(chan struct{}, in.options.Concurrency)
-	var running sync.WaitGroup
-	defer running.Wait()
+	running, _ := guard.NewGroup(ctx)
+	defer func() { _ = running.Wait() }() // what ended a goroutine is noted with its event
 	for free := 0; ; {
 		if free = fill(ctx, slots, free); ctx.Err() != nil {
 			return nil
@@ -77,9 +77,10 @@ func (in *Inbox) Run(ctx context.Context, fn func(context.Context, *trulioo.Even
 		}
 		for _, l := range letters {
 			free--
-			running.Go(func() {
+			running.Start(func() error {
 				defer func() { <-slots }()
 				in.hand(ctx, l, fn)
+				return nil
 			})
 		}
 		if len(letters) == 0 {
@@ -156,12 +157,10 @@ func (in *Inbox) take(ctx context.Context, most int) ([]letter, error) {
 	return letters, rows.Err()
 }
 
-var errGoexit = errors.New("trusql: the function ended its goroutine by runtime.Goexit")
-
 // hand runs the function, and notes what came of it even where it ends its own
 // goroutine.
 func (in *Inbox) hand(ctx context.Context, l letter, fn func(context.Context, *trulioo.Event) error) {
-	outcome := &HandleError{Attempt: l.attempt, err: errGoexit}
+	outcome := &HandleError{Attempt: l.attempt, err: guard.ErrGoexit}
 	defer func() { in.settle(ctx, l, outcome) }()
 	outcome = in.call(ctx, l, fn)
 }
@@ -192,7 +191,7 @@ func (in *Inbox) settle(ctx context.Context, l letter, failure *HandleError) {
 	case failure == nil:
 		in.note(ctx, "UPDATE trulioo_inbox SET state = 'done', claim = '', due = NOW, error = ''"+mine, l.key, l.claim)
 		return
-	case ctx.Err() != nil && failure.PanicType == "" && !errors.Is(failure.err, errGoexit):
+	case ctx.Err() != nil && failure.PanicType == "" && !errors.Is(failure.err, guard.ErrGoexit):
 		in.note(ctx, "UPDATE trulioo_inbox SET claim = '', due = NOW, attempts = attempts - 1"+mine, l.key, l.claim)
 		return
 	}
