@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/token"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
@@ -59,8 +60,14 @@ func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport
 	}
 	x := &tokenExchange{config: c, transport: t, endpoint: c.tokenEndpoint()}
 	key := token.Key(c.clientSecret, x.endpoint, string(c.version), c.clientID, c.scope)
+	if own, ok := store.(*MemoryTokenStore); ok {
+		return func(ctx context.Context, refused string) (string, error) {
+			return c.bearer(own.Token(ctx, key, refused, x.fetch))
+		}
+	}
 	return func(ctx context.Context, refused string) (string, error) {
-		return c.bearer(store.Token(ctx, key, refused, x.fetch))
+		// Another's store may not heed ctx.
+		return c.bearer(guard.Do(ctx, func() (*oauth2.Token, error) { return store.Token(ctx, key, refused, x.fetch) }, nil))
 	}
 }
 

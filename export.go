@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo/internal/census"
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/inorder"
 	"github.com/trulioo-go/trulioo/internal/pace"
 	"github.com/trulioo-go/trulioo/internal/redact"
@@ -191,7 +192,6 @@ type export struct {
 	began   time.Time
 	count   ExportProgress
 	skipped atomic.Int64
-	fatal   chan error // the first error of a worker that ends it all
 
 	hireMore func() // a few workers beyond the places, the first time that it is called
 }
@@ -214,7 +214,6 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 		gate:          pace.New(o.Concurrency),
 		line:          inorder.New[entry](lookAhead * o.Concurrency),
 		began:         time.Now(),
-		fatal:         make(chan error, 1),
 	}
 	tap := &pace.Tap{Base: client.family.base, Gate: x.gate}
 	f := *client.family
@@ -229,20 +228,23 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	return x, nil
 }
 
-// run starts the lister and the workers, and yields what they bring.
+// run starts the lister and the workers, and yields what they bring. A panic in
+// the caller's functions, or in his transport, is raised here.
 func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool) {
-	ctx, cancel := context.WithCancel(outer)
-	var hands sync.WaitGroup
-	defer hands.Wait()
-	defer cancel()
-	listed := make(chan error, 1)
-	hands.Go(func() {
+	workers, ctx := guard.NewGroup(outer)
+	defer func() {
+		workers.Cancel()
+		_ = workers.Wait()
+	}()
+	var listed error
+	workers.Start(func() error {
 		defer x.line.Close()
-		listed <- x.lister.Run(ctx)
+		listed = x.lister.Run(ctx)
+		return nil // the clients that it has found come first
 	})
 	hire := func(n int) {
 		for range n {
-			hands.Go(func() { x.work(ctx, cancel) })
+			workers.Start(func() error { return x.work(ctx) })
 		}
 	}
 	x.hireMore = sync.OnceFunc(func() { hire(runtime.GOMAXPROCS(0)) })
@@ -259,7 +261,15 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 			return
 		}
 	}
-	err := x.end(outer, listed)
+	err := workers.Wait()
+	switch {
+	case errors.Is(err, guard.ErrGoexit):
+		err = x.client.config.asked("export").transportError(err, 0)
+	case err == nil && outer.Err() != nil:
+		err = x.client.config.asked("export").transportError(outer.Err(), 0)
+	case err == nil:
+		err = listError(listed)
+	}
 	if err == nil && x.count.nearlyAllGone(goneAtTheEnd) {
 		err = x.goneError()
 	}
@@ -289,32 +299,13 @@ func (x *export) goneError() error {
 	}
 }
 
-// work fetches until all is fetched, or until one of the workers cannot go on.
-func (x *export) work(ctx context.Context, cancel func()) {
+// work fetches until all is fetched, or until it cannot go on.
+func (x *export) work(ctx context.Context) error {
 	err := x.line.Work(ctx, x.fetch)
-	if err == nil {
-		return
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // another worker was first, or the loop has been left
 	}
-	if ctx.Err() == nil {
-		select {
-		case x.fatal <- err:
-		default: // another worker was first
-		}
-	}
-	cancel()
-}
-
-// end is why there are no more items; nil where all is there.
-func (x *export) end(outer context.Context, listed <-chan error) error {
-	select {
-	case err := <-x.fatal:
-		return err
-	default:
-	}
-	if err := outer.Err(); err != nil {
-		return x.client.config.asked("export").transportError(err, 0)
-	}
-	return listError(<-listed)
+	return err
 }
 
 func (x *export) report(e *entry) {

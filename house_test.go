@@ -8,6 +8,7 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +37,76 @@ func TestMapIsComplete(t *testing.T) {
 	for _, dir := range packages {
 		assert.Contains(t, rooms, "`"+filepath.Base(dir)+"`")
 	}
+}
+
+// Foreign code that panics or ends its goroutine must arrive where the caller
+// waits for it: internal/guard starts every goroutine. Only a cancel function may
+// run on a timer's or a context's own. Examples and benchmarks are programs of their own.
+func TestGoroutinesAreGuarded(t *testing.T) {
+	t.Parallel()
+	set := token.NewFileSet()
+	seen := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		slashed := filepath.ToSlash(path)
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (slashed == "examples" || slashed == "bench" || slashed == "internal/guard" || strings.HasPrefix(entry.Name(), ".") && path != "."):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		seen++
+		for _, at := range unguarded(file) {
+			assert.Fail(t, "a goroutine that is not started by internal/guard", set.Position(at))
+		}
+		return nil
+	}))
+	assert.Greater(t, seen, 50)
+
+	for source, want := range map[string]int{
+		`go f()`: 1, `go func() {}()`: 1, `var all sync.WaitGroup; all.Go(f)`: 1, `x.group.Go(func() error { return nil })`: 1,
+		`time.AfterFunc(d, f)`: 1, `time.AfterFunc(d, func() { source.Token() })`: 1, `time.AfterFunc(d, func() { cancel(nil); f() })`: 1,
+		`context.AfterFunc(ctx, body.close)`: 1, `time.AfterFunc(d, func() { cancel(errIdle) })`: 0, `context.AfterFunc(ctx, cancel)`: 0,
+		`guard.Start(f)`: 0, `group.Start(f)`: 0,
+	} {
+		file, err := parser.ParseFile(set, "", "package p; func _() {"+source+"}", parser.SkipObjectResolution)
+		require.NoError(t, err)
+		assert.Len(t, unguarded(file), want, source)
+	}
+}
+
+// unguarded finds what starts a goroutine.
+func unguarded(file *ast.File) (found []token.Pos) {
+	for node := range ast.Preorder(file) {
+		switch node := node.(type) {
+		case *ast.GoStmt:
+			found = append(found, node.Pos())
+		case *ast.CallExpr:
+			method, ok := node.Fun.(*ast.SelectorExpr)
+			if ok && (method.Sel.Name == "Go" || method.Sel.Name == "AfterFunc" && !cancels(node.Args[len(node.Args)-1])) {
+				found = append(found, node.Pos())
+			}
+		}
+	}
+	return found
+}
+
+// cancels reports whether a function is cancel, or one that only calls it.
+func cancels(function ast.Expr) bool {
+	if literal, ok := function.(*ast.FuncLit); ok && len(literal.Body.List) == 1 {
+		if statement, ok := literal.Body.List[0].(*ast.ExprStmt); ok {
+			if call, ok := statement.X.(*ast.CallExpr); ok {
+				function = call.Fun
+			}
+		}
+	}
+	name, ok := function.(*ast.Ident)
+	return ok && name.Name == "cancel"
 }
 
 // The workflows run no action that its owner could change under us.

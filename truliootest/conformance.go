@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // patience is how long the conformance tests wait for what must come in time:
@@ -168,20 +168,28 @@ func keysAreApart(t *testing.T, c dedupes) {
 	c.commit(t, key+"b", other)
 }
 
+// together calls f from n goroutines.
+func together(t *testing.T, n int, f func()) {
+	t.Helper()
+	all, _ := guard.NewGroup(t.Context())
+	for range n {
+		all.Start(func() error { f(); return nil })
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func oneOfManyGetsTheClaim(t *testing.T, c dedupes) {
 	key := rand.Text()
 	var holders atomic.Int32
-	var all sync.WaitGroup
-	for range 16 {
-		all.Go(func() {
-			if _, state, err := c.d.Reserve(t.Context(), key, time.Minute); err != nil {
-				t.Errorf("Reserve: %v", err)
-			} else if state == trulioo.DedupNew {
-				holders.Add(1)
-			}
-		})
-	}
-	all.Wait()
+	together(t, 16, func() {
+		if _, state, err := c.d.Reserve(t.Context(), key, time.Minute); err != nil {
+			t.Errorf("Reserve: %v", err)
+		} else if state == trulioo.DedupNew {
+			holders.Add(1)
+		}
+	})
 	if n := holders.Load(); n != 1 {
 		t.Fatalf("%d of 16 hold the event", n)
 	}
@@ -191,23 +199,19 @@ func eachEventOfManyRunsOnce(t *testing.T, c dedupes) {
 	const events = 25
 	prefix := rand.Text()
 	var runs [events]atomic.Int32
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for i := range events {
-				key := prefix + string(rune('a'+i))
-				claim, state, err := c.d.Reserve(t.Context(), key, time.Minute)
-				if err == nil && state == trulioo.DedupNew {
-					runs[i].Add(1)
-					err = c.d.Commit(t.Context(), key, claim)
-				}
-				if err != nil {
-					t.Errorf("event %d: %v", i, err)
-				}
+	together(t, 4, func() {
+		for i := range events {
+			key := prefix + string(rune('a'+i))
+			claim, state, err := c.d.Reserve(t.Context(), key, time.Minute)
+			if err == nil && state == trulioo.DedupNew {
+				runs[i].Add(1)
+				err = c.d.Commit(t.Context(), key, claim)
 			}
-		})
-	}
-	all.Wait()
+			if err != nil {
+				t.Errorf("event %d: %v", i, err)
+			}
+		}
+	})
 	for i := range runs {
 		if n := runs[i].Load(); n != 1 {
 			t.Errorf("event %d ran %d times", i, n)
@@ -259,21 +263,17 @@ func (c *tokens) fetch(context.Context) (*oauth2.Token, error) {
 // by16 asks from 16 goroutines, and demands that all get one token.
 func (c *tokens) by16(t *testing.T, refused, want string) {
 	t.Helper()
-	var all sync.WaitGroup
-	for range 16 {
-		all.Go(func() {
-			got, err := c.store.Token(t.Context(), c.key, refused, c.fetch)
-			switch {
-			case err != nil:
-				t.Errorf("Token: %v", err)
-			case got.AccessToken != want:
-				t.Error("not the token that the others have")
-			case got.TokenType != "Bearer" || time.Until(got.Expiry) < 50*time.Minute || time.Until(got.Expiry) > time.Hour:
-				t.Error("the token has lost its type or its expiry")
-			}
-		})
-	}
-	all.Wait()
+	together(t, 16, func() {
+		got, err := c.store.Token(t.Context(), c.key, refused, c.fetch)
+		switch {
+		case err != nil:
+			t.Errorf("Token: %v", err)
+		case got.AccessToken != want:
+			t.Error("not the token that the others have")
+		case got.TokenType != "Bearer" || time.Until(got.Expiry) < 50*time.Minute || time.Until(got.Expiry) > time.Hour:
+			t.Error("the token has lost its type or its expiry")
+		}
+	})
 	if c.overlap.Load() {
 		t.Error("two fetches of a key at once")
 	}
@@ -318,10 +318,11 @@ func contextEndsItsOwnWait(t *testing.T, c *tokens) {
 	}
 	wait := func(ctx context.Context) <-chan error {
 		ended := make(chan error, 1)
-		go func() {
+		guard.Start(func() (struct{}, error) {
 			_, err := c.store.Token(ctx, c.key, "", slow)
 			ended <- err
-		}()
+			return struct{}{}, err
+		})
 		return ended
 	}
 	stays := wait(t.Context())

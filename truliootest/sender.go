@@ -14,13 +14,13 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
@@ -225,14 +225,17 @@ func (s *Sender) SendEvents(ctx context.Context, target string, events []*trulio
 	}
 	slots := make(chan struct{}, max(how.Concurrent, 1))
 	failed := make([]error, len(queue))
-	var sending sync.WaitGroup
+	sending, ctx := guard.NewGroup(ctx)
 	for i, ev := range queue {
 		slots <- struct{}{}
-		sending.Go(func() {
+		sending.Start(func() error {
+			defer func() { <-slots }()
 			failed[i] = s.SendEvent(ctx, target, ev)
-			<-slots
+			return nil
 		})
 	}
-	sending.Wait()
+	if err := sending.Wait(); err != nil {
+		return err
+	}
 	return errors.Join(failed...)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/loopback"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
@@ -248,7 +249,8 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 type endpoint struct {
 	listener net.Listener
 	server   *http.Server
-	serving  sync.WaitGroup // Serve and the open connections
+	serving  sync.WaitGroup // the open connections
+	accepts  *guard.Task[struct{}]
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, opened func()) *endpoint {
@@ -270,12 +272,12 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, opened func()) *
 			}
 		},
 	}
-	e.serving.Go(func() {
+	e.accepts = guard.Start(func() (struct{}, error) {
 		if err := e.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			panic(err) // a listener that fails is nothing that a test can go on with
 		}
 		// A connection can be accepted while Close walks over the others.
-		_ = e.server.Close()
+		return struct{}{}, e.server.Close()
 	})
 	return e
 }
@@ -285,6 +287,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, opened func()) *
 func (e *endpoint) close(cancel context.CancelFunc) {
 	_ = e.server.Close()
 	cancel()
+	_, _ = e.accepts.Wait(context.Background()) // raises the panic of a listener that failed
 	e.serving.Wait()
 }
 

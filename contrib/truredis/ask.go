@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // What hangs on a question to Redis, with all its retries, is a call of the
@@ -31,28 +33,17 @@ type script string
 func ask(ctx context.Context, timeout time.Duration, client redis.UniversalClient, step string, lua script, keys []string, args ...any) ([]string, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	type answer struct {
-		said []string
-		err  error
-	}
-	answered := make(chan answer, 1)
-	go func() {
+	said, err := guard.Do(limited, func() ([]string, error) {
 		said, err := client.Eval(limited, string(lua), keys, args...).StringSlice()
 		if err == nil && len(said) == 0 {
 			err = errEmpty
 		}
-		answered <- answer{said, err}
-	}()
-	var a answer
-	select {
-	case a = <-answered:
-	case <-limited.Done():
-		a.err = limited.Err()
+		return said, err
+	}, nil)
+	if err != nil {
+		return nil, &failure{step: step, reason: reasonOf(err), err: err}
 	}
-	if a.err != nil {
-		return nil, &failure{step: step, reason: reasonOf(a.err), err: a.err}
-	}
-	return a.said, nil
+	return said, nil
 }
 
 var errEmpty = errors.New("truredis: empty answer")

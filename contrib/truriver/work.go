@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 const (
@@ -161,13 +161,16 @@ func (e *Exporter) tryAgain(ctx, limited context.Context, t *turn) error {
 // fetch gets these clients, all at once.
 func (e *Exporter) fetch(ctx context.Context, t *turn, ids []string) (*batch, error) {
 	profiles, errs := make([]*trulioo.Profile, len(ids)), make([]error, len(ids))
-	var all sync.WaitGroup
+	all, together := guard.NewGroup(ctx)
 	for i, id := range ids {
-		all.Go(func() {
-			profiles[i], errs[i] = e.client.Clients.Get(ctx, id, &trulioo.GetOptions{FullServiceDetails: t.plan.FullServiceDetails})
+		all.Start(func() error {
+			profiles[i], errs[i] = e.client.Clients.Get(together, id, &trulioo.GetOptions{FullServiceDetails: t.plan.FullServiceDetails})
+			return nil
 		})
 	}
-	all.Wait()
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
 	b := &batch{}
 	for i, id := range ids {
 		switch {

@@ -25,12 +25,12 @@
 package census
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 	"github.com/trulioo-go/trulioo/internal/seen"
 )
@@ -207,18 +207,14 @@ func (l *Lister) probe(ctx context.Context, left Span, first *Page) (ignored boo
 		asked = asked[:3]
 	}
 	pages := make([]*Page, len(asked))
-	errs := make(chan error, len(asked))
+	probes, ctx := guard.NewGroup(ctx)
 	for i, a := range asked {
-		go func() {
-			var err error
+		probes.Start(func() (err error) {
 			pages[i], err = l.List(ctx, a.Span, a.number)
-			errs <- err
-		}()
+			return err
+		})
 	}
-	for range asked {
-		err = cmp.Or(err, <-errs)
-	}
-	if err != nil {
+	if err := probes.Wait(); err != nil {
 		return false, err
 	}
 	l.learn(pages[2])

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
@@ -79,14 +80,12 @@ type answer struct {
 // and delivers the rows of each in the order of the spans. Silent is for what an
 // earlier reading has delivered: it is only noted as seen.
 func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
-	ctx, cancel := context.WithCancel(ctx)
+	requests, ctx := guard.NewGroup(ctx)
 	answers := make(chan answer, listers)
 	underway := 0
 	defer func() {
-		cancel()
-		for ; underway > 0; underway-- {
-			<-answers
-		}
+		requests.Cancel()
+		_ = requests.Wait() // its error has come as an answer
 	}()
 	nodes := make([]*node, len(spans))
 	for i, s := range spans {
@@ -97,10 +96,12 @@ func (l *Lister) sweep(ctx context.Context, spans []Span, silent bool) error {
 			if !n.asked && underway < l.Tap.Gate.Share(listers) {
 				n.asked = true
 				underway++
-				go func() {
-					page, err := l.List(ctx, n.Span, 0)
-					answers <- answer{n, page, err}
-				}()
+				requests.Start(func() error {
+					a := answer{node: n, err: guard.ErrGoexit} // unless List returns
+					defer func() { answers <- a }()
+					a.page, a.err = l.List(ctx, n.Span, 0)
+					return nil
+				})
 			}
 		}
 		if front := nodes[0]; front.page != nil {

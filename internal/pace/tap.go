@@ -35,6 +35,9 @@ func (t *Tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// Unwrap tells package transport whether net/http's own transport is behind it.
+func (t *Tap) Unwrap() http.RoundTripper { return t.Base }
+
 // Now is the server's time in whole seconds by its last answer, and ours where
 // no answer has told one.
 func (t *Tap) Now() int64 { return time.Now().Add(time.Duration(t.skew.Load())).Unix() }

@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/trulioo-go/trulioo/internal/loopback"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // ErrMissing means that the machine has no PostgreSQL.
@@ -73,7 +75,7 @@ func (s *Server) begin() error {
 	var said strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); said.WriteString(lines.Text() + "\n") {
 		if strings.Contains(lines.Text(), "ready to accept connections") {
-			go func() { _, _ = io.Copy(io.Discard, log) }()
+			guard.Start(func() (int64, error) { return io.Copy(io.Discard, log) })
 			return nil
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/oauth2"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // Source puts a context in front of somebody's oauth2.TokenSource, which has
@@ -13,7 +15,7 @@ import (
 type Source struct {
 	source oauth2.TokenSource
 	mu     sync.Mutex
-	flight *flight
+	flight *guard.Task[*oauth2.Token]
 }
 
 // NewSource makes a Source. It asks only when it is asked.
@@ -25,7 +27,7 @@ func NewSource(source oauth2.TokenSource) *Source { return &Source{source: sourc
 func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, error) {
 	for {
 		f, mine := s.ask()
-		token, err := f.wait(ctx)
+		token, err := f.Wait(ctx)
 		if mine || err != nil || token == nil || token.AccessToken != refused {
 			return token, err
 		}
@@ -34,20 +36,19 @@ func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, erro
 }
 
 // ask gives the asking under way, or begins one, which is then mine.
-func (s *Source) ask() (f *flight, mine bool) {
+func (s *Source) ask() (f *guard.Task[*oauth2.Token], mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flight != nil {
 		return s.flight, false
 	}
-	f = &flight{done: make(chan struct{})}
-	s.flight = f
-	go func() {
-		f.token, f.err = s.source.Token()
-		s.mu.Lock()
-		s.flight = nil
-		s.mu.Unlock()
-		close(f.done)
-	}()
-	return f, true
+	s.flight = guard.Start(func() (*oauth2.Token, error) {
+		defer func() { // also where the source panics
+			s.mu.Lock()
+			s.flight = nil
+			s.mu.Unlock()
+		}()
+		return s.source.Token()
+	})
+	return s.flight, true
 }

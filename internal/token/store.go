@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // FetchTimeout bounds a fetch with its retries, since it outlives the call that
@@ -33,27 +35,10 @@ type Store struct {
 // entry is what is known of one key.
 type entry struct {
 	token   *oauth2.Token
-	usable  time.Time // until when token is given out
-	ahead   time.Time // from when on a background fetch may begin
-	refused string    // the last token that the API refused
-	flight  *flight   // the fetch under way
-}
-
-// flight is one fetch that any number of callers wait for.
-type flight struct {
-	done  chan struct{}
-	token *oauth2.Token
-	err   error
-}
-
-// wait gives what the fetch brings, or the end of ctx.
-func (f *flight) wait(ctx context.Context) (*oauth2.Token, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-f.done:
-		return f.token, f.err
-	}
+	usable  time.Time                  // until when token is given out
+	ahead   time.Time                  // from when on a background fetch may begin
+	refused string                     // the last token that the API refused
+	flight  *guard.Task[*oauth2.Token] // the fetch under way
 }
 
 // Token gives a token other than refused, which is "" or what the API has just
@@ -64,7 +49,7 @@ func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch) (*o
 		if token != nil {
 			return token, nil
 		}
-		token, err := f.wait(ctx)
+		token, err := f.Wait(ctx)
 		// A fetch that began before the refusal may bring the refused token.
 		if err != nil || token.AccessToken != refused {
 			return token, err
@@ -73,7 +58,7 @@ func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch) (*o
 }
 
 // look gives the token in hand, or the fetch to wait for.
-func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch) (*oauth2.Token, *flight) {
+func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch) (*oauth2.Token, *guard.Task[*oauth2.Token]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entry(key)
@@ -83,8 +68,8 @@ func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch) (*oa
 	now := time.Now()
 	good := e.token != nil && now.Before(e.usable)
 	if e.flight == nil && (!good || !now.Before(e.ahead)) {
-		e.flight = &flight{done: make(chan struct{})}
-		go s.fly(context.WithoutCancel(ctx), e, e.flight, fetch)
+		detached := context.WithoutCancel(ctx)
+		e.flight = guard.Start(func() (*oauth2.Token, error) { return s.fly(detached, e, fetch) })
 	}
 	if good {
 		return e.token, nil
@@ -106,28 +91,35 @@ func (s *Store) entry(key string) *entry {
 }
 
 // fly fetches for everybody, so nobody's context but its own time limit ends it.
-func (s *Store) fly(ctx context.Context, e *entry, f *flight, fetch Fetch) {
+func (s *Store) fly(ctx context.Context, e *entry, fetch Fetch) (token *oauth2.Token, err error) {
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
-	token, err := fetch(ctx)
-	if err == nil && (token == nil || token.AccessToken == "") {
-		err = ErrNone
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil && token.AccessToken == e.refused {
-		err = ErrRefused
-	}
-	if err == nil {
-		e.keep(token)
-	} else {
-		// The token in hand serves on; the next try is half way to its end.
-		e.ahead = time.Now().Add(time.Until(e.usable) / 2)
-		token = nil
-	}
-	f.token, f.err = token, err
+	err = guard.ErrGoexit // unless fetch returns
+	defer func() {        // also where fetch panics
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		token, err = e.land(token, err)
+	}()
+	token, err = fetch(ctx)
+	return token, err
+}
+
+// land takes what a fetch has brought. s.mu is held.
+func (e *entry) land(token *oauth2.Token, err error) (*oauth2.Token, error) {
 	e.flight = nil
-	close(f.done)
+	switch {
+	case err != nil:
+	case token == nil || token.AccessToken == "":
+		err = ErrNone
+	case token.AccessToken == e.refused:
+		err = ErrRefused
+	default:
+		e.keep(token)
+		return token, nil
+	}
+	// The token in hand serves on; the next try is half way to its end.
+	e.ahead = time.Now().Add(time.Until(e.usable) / 2)
+	return nil, err
 }
 
 // keep takes a new token. One that is no news, which v1 may hand out before

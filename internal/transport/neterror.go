@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
 // Reason says in constant words what went wrong on the way.
@@ -21,6 +23,8 @@ func Reason(err error) string {
 	switch {
 	case err == nil:
 		return ""
+	case errors.Is(err, guard.ErrGoexit):
+		return "a function of the caller's ended its goroutine"
 	case errors.Is(err, context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):

@@ -1,14 +1,21 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
 )
+
+// maxForeignRead bounds the memory of one read from a body that is not net/http's.
+const maxForeignRead = 64 << 10
 
 // errIdle is the cause when a stream has been silent for too long.
 var errIdle = fmt.Errorf("the stream stalled: %w", os.ErrDeadlineExceeded)
@@ -28,14 +35,14 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Until the header is there, both kinds of call have a bound.
 	patience := s.timeout + s.idle
 	timer := time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
-	resp, err := s.base.RoundTrip(req.WithContext(ctx))
+	resp, err := s.exchange(req.WithContext(ctx))
 	if err != nil {
 		timer.Stop()
 		err = because(ctx, req.Context(), err)
 		cancel(nil)
 		return nil, err
 	}
-	b := &body{ReadCloser: resp.Body, timer: timer, cancel: cancel, ctx: ctx, parent: req.Context()}
+	b := &body{ReadCloser: s.bounded(ctx, resp), timer: timer, cancel: cancel, ctx: ctx, parent: req.Context()}
 	if s.idle > 0 {
 		timer.Stop()
 		b.idle = s.idle
@@ -45,6 +52,103 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = b
 	return resp, nil
+}
+
+// exchange is the base's RoundTrip with an end to the wait and to the trust: any
+// transport but net/http's own can panic, hang, and leave out what net/http sets.
+func (s *send) exchange(req *http.Request) (*http.Response, error) {
+	if ofNetHTTP(s.base) {
+		resp, err := s.base.RoundTrip(req)
+		if err == nil {
+			complete(resp, req)
+		}
+		return resp, err
+	}
+	return guard.Do(req.Context(), func() (*http.Response, error) {
+		resp, err := s.base.RoundTrip(req) //nolint:bodyclose // the caller's, or closed by late
+		switch {
+		case err != nil:
+			return nil, err
+		case resp == nil:
+			return nil, errNoResponse
+		}
+		complete(resp, req)
+		return resp, nil
+	}, func(late *http.Response) { _ = late.Body.Close() })
+}
+
+// ofNetHTTP reports whether the transport is net/http's own, or one of ours around it.
+func ofNetHTTP(base http.RoundTripper) bool {
+	if ours, ok := base.(interface{ Unwrap() http.RoundTripper }); ok {
+		base = ours.Unwrap()
+	}
+	_, own := base.(*http.Transport)
+	return own
+}
+
+// errNoResponse is what net/http says of such a transport, without its type.
+var errNoResponse = errors.New("the transport gave neither a response nor an error")
+
+// complete sets what net/http's own transport sets always. Request above all:
+// redirects and the origin are judged by it.
+func complete(resp *http.Response, req *http.Request) {
+	resp.Request = req
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	if resp.Header == nil {
+		resp.Header = http.Header{}
+	}
+}
+
+// bounded is the answer's body with reads that end with ctx. net/http's own end
+// so by themselves, but for that of 101 Switching Protocols, which is the bare connection.
+func (s *send) bounded(ctx context.Context, resp *http.Response) io.ReadCloser {
+	if ofNetHTTP(s.base) && resp.StatusCode != http.StatusSwitchingProtocols {
+		return resp.Body
+	}
+	return &foreignBody{body: resp.Body, ctx: ctx}
+}
+
+// foreignBody is a body whose Read may hang or panic. Each Read is on a
+// goroutine of its own, into memory of its own, since it may go on for ever.
+type foreignBody struct {
+	body io.ReadCloser
+	ctx  context.Context //nolint:containedctx // of the exchange, and ends with it
+	gone bool            // a Read goes on for ever
+	once sync.Once
+}
+
+func (b *foreignBody) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil || b.gone {
+		b.gone = true
+		return 0, cmp.Or(err, errors.New("read of an abandoned body"))
+	}
+	type result struct {
+		bytes []byte
+		err   error
+	}
+	r, err := guard.Do(b.ctx, func() (result, error) {
+		own := make([]byte, min(len(p), maxForeignRead))
+		n, err := b.body.Read(own)
+		return result{own[:max(0, min(n, len(own)))], err}, nil
+	}, nil)
+	if err != nil {
+		b.gone = b.ctx.Err() != nil
+		return 0, err
+	}
+	return copy(p, r.bytes), r.err
+}
+
+// Close does not wait for a body that hangs.
+func (b *foreignBody) Close() (err error) {
+	b.once.Do(func() {
+		closed := guard.Start(func() (struct{}, error) { return struct{}{}, b.body.Close() })
+		if !b.gone {
+			_, err = closed.Wait(b.ctx)
+		}
+	})
+	return err
 }
 
 // body ends the exchange's clock and context when it is closed: a cancel that

@@ -3,7 +3,11 @@
 // cannot be relied on.
 package walk
 
-import "context"
+import (
+	"context"
+
+	"github.com/trulioo-go/trulioo/internal/guard"
+)
 
 // Fetch fetches a page by its number.
 type Fetch[P any] func(ctx context.Context, number int) (P, error)
@@ -17,38 +21,27 @@ func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page 
 	next := ahead(ctx, start, fetch)
 	defer func() {
 		cancel()
-		<-next // closed, or closed as soon as the fetch has ended
+		<-next.Done()
 	}()
 	for number := start + 1; ; number++ {
-		got := <-next
-		if got.err != nil {
-			return got.err
+		page, err := next.Wait(context.WithoutCancel(ctx)) // fetch obeys ctx, and its error says more
+		if err != nil {
+			return err
 		}
-		goesOn, err := more(got.page)
+		goesOn, err := more(page)
 		if err != nil {
 			return err
 		}
 		if goesOn {
 			next = ahead(ctx, number, fetch)
 		}
-		if !use(got.page) || !goesOn {
+		if !use(page) || !goesOn {
 			return nil
 		}
 	}
 }
 
-type fetched[P any] struct {
-	page P
-	err  error
-}
-
 // ahead fetches a page beside the caller's work.
-func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) <-chan fetched[P] {
-	c := make(chan fetched[P], 1)
-	go func() {
-		defer close(c)
-		page, err := fetch(ctx, number)
-		c <- fetched[P]{page, err}
-	}()
-	return c
+func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) *guard.Task[P] {
+	return guard.Start(func() (P, error) { return fetch(ctx, number) })
 }

@@ -1,0 +1,57 @@
+package guard
+
+import (
+	"context"
+	"sync"
+)
+
+// Group is a number of functions that run at once. The first that fails,
+// panics or ends its goroutine ends the context of all.
+type Group struct {
+	all    sync.WaitGroup
+	cancel context.CancelFunc
+
+	mu  sync.Mutex
+	err error // the first, or the first *Panic
+}
+
+// NewGroup makes a Group and the context of its functions.
+func NewGroup(ctx context.Context) (*Group, context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	return &Group{cancel: cancel}, ctx
+}
+
+// Start runs f on a goroutine of its own.
+func (g *Group) Start(f func() error) {
+	g.all.Add(1)
+	task := &Task[struct{}]{done: make(chan struct{})}
+	go func() {
+		defer g.all.Done()
+		defer func() { // deferred, since a Goexit ends this goroutine too
+			if task.err != nil {
+				g.fail(task.err)
+			}
+		}()
+		task.run(func() (struct{}, error) { return struct{}{}, f() })
+	}()
+}
+
+func (g *Group) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil || panicked(err) && !panicked(g.err) {
+		g.err = err
+	}
+	g.cancel()
+}
+
+// Cancel ends the functions' context.
+func (g *Group) Cancel() { g.cancel() }
+
+// Wait waits for the end of all functions and ends their context. It gives the
+// first error, and raises a panic, which comes before every error.
+func (g *Group) Wait() error {
+	g.all.Wait()
+	g.cancel()
+	return raise(g.err)
+}
