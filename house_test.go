@@ -41,7 +41,7 @@ func TestMapIsComplete(t *testing.T) {
 
 // Foreign code that panics or ends its goroutine must arrive where the caller
 // waits for it: internal/guard starts every goroutine. Only a cancel function may
-// run on a timer's or a context's own. Examples and benchmarks are programs of their own.
+// run on a timer's or a context's own. The command, examples and benchmarks are programs of their own.
 func TestGoroutinesAreGuarded(t *testing.T) {
 	t.Parallel()
 	set := token.NewFileSet()
@@ -51,7 +51,7 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (slashed == "examples" || slashed == "bench" || slashed == "internal/guard" || strings.HasPrefix(entry.Name(), ".") && path != "."):
+		case entry.IsDir() && (slashed == "cmd" || slashed == "examples" || slashed == "bench" || slashed == "internal/guard" || strings.HasPrefix(entry.Name(), ".") && path != "."):
 			return filepath.SkipDir
 		case entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil
