@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
@@ -39,7 +37,7 @@ type family struct {
 	base    http.RoundTripper
 	pause   *transport.Pause
 	store   TokenStore
-	limiter *rate.Limiter
+	limiter *transport.RateLimit
 }
 
 // NewClient makes a client of credentials, or of a token source, and options.
@@ -160,11 +158,11 @@ func (c *config) whereAt(address string) string {
 	return words
 }
 
-func (c *config) limiter() *rate.Limiter {
+func (c *config) limiter() *transport.RateLimit {
 	if c.perSecond == 0 {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(c.perSecond), c.burst)
+	return transport.NewRateLimit(c.perSecond, c.burst)
 }
 
 // policy fills the zero fields of the retry policy.

@@ -49,7 +49,9 @@
 //
 // A call is tried at most 4 times in all. Tried again are:
 //
-//   - the statuses 408, 429, 500, 502, 503 and 504;
+//   - the statuses 408, 429, 500, 502, 503 and 504, and from 520 to 530, which
+//     are Cloudflare's for a server behind it that fails;
+//   - a 403 with a Retry-After header;
 //   - connections that fail or break, unless a certificate is not trusted;
 //   - an attempt that takes longer than 30 seconds, body included;
 //   - a JSON answer that is cut off;
@@ -62,9 +64,11 @@
 //
 // The wait before the next try is random, from nothing to a bound of 200 ms that
 // doubles with each try up to 10 seconds. A Retry-After header, in seconds or as
-// a date, replaces it; one longer than 60 seconds is not waited for and the call
-// fails. A 429 stops all calls of the client, and of those that [Client.With]
-// made of it, until the wait is over. No wait begins that would outlast the
+// a date by the answer's own Date, replaces it, and so does Retry-After-Ms or, of a
+// 429, RateLimit-Reset; one longer than 60 seconds is not waited for and the call
+// fails. A 429 of the API, and a 403 or 503 with a Retry-After, stop all calls of the
+// client, and of those that [Client.With] made of it, until the wait is over; an
+// object store's concern its own request only. No wait begins that would outlast the
 // context's deadline: the call then fails at once, with the API's last answer
 // and context.DeadlineExceeded in the error.
 //

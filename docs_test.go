@@ -123,9 +123,14 @@ func TestOperationsOfTheOverviewAreThoseOfTheCode(t *testing.T) {
 // The statuses that doc.go calls retried are exactly those that are.
 func TestRetriedStatusesAreAsTheOverviewSays(t *testing.T) {
 	t.Parallel()
-	sentence := regexp.MustCompile(`the statuses ([\d, and]+);`).FindStringSubmatch(overview(t))
+	sentence := regexp.MustCompile(`the statuses ([\d, and]+), and from (\d+) to (\d+)`).FindStringSubmatch(overview(t))
 	require.NotNil(t, sentence)
 	told := regexp.MustCompile(`\d+`).FindAllString(sentence[1], -1)
+	first, _ := strconv.Atoi(sentence[2])
+	last, _ := strconv.Atoi(sentence[3])
+	for code := first; code <= last; code++ {
+		told = append(told, strconv.Itoa(code))
+	}
 
 	var status, requests atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -359,7 +359,7 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 	case errors.Is(err, ErrNotFound):
 		e.gone = true
 		return nil
-	case errors.As(err, &api) && errors.Is(err, ErrRateLimited) && api.RetryAfter > x.client.config.policy().MaxRetryAfter:
+	case errors.As(err, &api) && api.RetryAfter > x.client.config.policy().MaxRetryAfter:
 		return err
 	}
 	e.Err = &ExportError{Operation: routes.client.operation, ClientID: e.Client.ID, cause: err}

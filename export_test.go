@@ -244,7 +244,7 @@ func TestExportIsPatient(t *testing.T) {
 		"a profile that is down":            {profile, full, 4, 4 * (1 + 1), trulioo.ErrServer, false},
 		"a profile without retries":         {profile, full, 1, 1, trulioo.ErrServer, false},
 		"a profile whose connection breaks": {profile, broken, 4, 4 * (1 + 1), nil, false},
-		"a profile that is down for a day":  {profile, truliootest.Answer(503, "").RetryAfter("86400"), 4, 1, trulioo.ErrServer, false},
+		"a profile that is down for a day":  {profile, truliootest.Answer(503, "").RetryAfter("86400"), 4, 1, trulioo.ErrServer, true},
 		"a conflict, which no call tries":   {profile, truliootest.Answer(409, ""), 4, 1 + 8, trulioo.ErrConflict, false},
 		"too many, without retries":         {profile, truliootest.Answer(429, ""), 1, 1 + 8, trulioo.ErrRateLimited, false},
 		"too many, for as long as may be":   {profile, truliootest.Answer(429, "").RetryAfter("60"), 1, 1 + 8, trulioo.ErrRateLimited, false},

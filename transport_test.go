@@ -170,7 +170,7 @@ func TestRetryAfter_date_and_nonsense(t *testing.T) {
 		var api *trulioo.APIError
 		require.ErrorAs(t, err, &api)
 		assert.Zero(t, api.RetryAfter)
-		for _, nonsense := range []string{"soon", "-5", "1.5", "0x10"} {
+		for _, nonsense := range []string{"soon", "-5", "1.5.0", "1e1", "0x10"} {
 			waited = get(truliootest.Answer(503, "").RetryAfter(nonsense))
 			assert.Positive(t, waited)
 			assert.LessOrEqual(t, waited, 200*time.Millisecond, "our own first wait")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 )
 
@@ -34,11 +35,13 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	if resp.ContentLength > 0 && resp.ContentLength <= maxTrust {
 		b := make([]byte, resp.ContentLength)
-		_, err := io.ReadFull(resp.Body, b)
-		return b, err
+		if _, err := io.ReadFull(resp.Body, b); err != nil {
+			return b, err
+		}
+		return b, atEnd(resp.Body)
 	}
 	var buffer bytes.Buffer
-	if _, err := buffer.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+	if _, err := buffer.ReadFrom(io.LimitReader(resp.Body, min(limit, math.MaxInt64-1)+1)); err != nil {
 		return nil, err
 	}
 	if int64(buffer.Len()) > limit {
@@ -46,6 +49,26 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	return buffer.Bytes(), nil
 }
+
+// atEnd reads on to the end of a body of which all bytes are there. HTTP/2 tells
+// the end in a frame of its own; who closes before it resets the stream, which
+// servers log as an abort.
+func atEnd(body io.Reader) error {
+	var more [1]byte
+	for {
+		n, err := body.Read(more[:])
+		switch {
+		case n > 0:
+			return errLonger
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+var errLonger = errors.New("the body is longer than its Content-Length")
 
 // discard reads the little that is left, so that the connection can be used
 // again, and closes.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -226,7 +225,7 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 		return &Failure{Err: err, Attempts: x.attempts}
 	}
 	f := &Failure{StatusCode: resp.StatusCode, Header: resp.Header, Attempts: x.attempts}
-	f.RetryAfter, f.told = retryAfter(resp.Header)
+	f.RetryAfter, f.told = retryAfter(resp.StatusCode, resp.Header)
 	f.Body = prefix(resp.Body)
 	x.answer = f
 	return f
@@ -236,12 +235,12 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 // time, and how long to wait before it.
 func (x *exchange) again(stranger bool) bool {
 	f := x.failure
-	wait := x.backoff()
+	wait := Backoff(x.config.Policy.MinWait, x.config.Policy.MaxWait, x.attempts)
 	if f.told {
 		wait = min(f.RetryAfter, x.config.Policy.MaxRetryAfter)
 	}
 	x.wait = wait
-	if f.StatusCode == http.StatusTooManyRequests && !x.call.Post && !stranger {
+	if throttles(f.StatusCode, f.told) && !x.call.Post && !stranger {
 		// Everybody waits, this call in the throttle too.
 		x.config.Pause.extend(time.Now().Add(wait))
 		x.wait = 0
@@ -249,47 +248,13 @@ func (x *exchange) again(stranger bool) bool {
 	switch {
 	case NotFound(ReadErrorBody(f.Body).Code):
 		return false // whatever the status
-	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f.StatusCode, f.Err), f.RetryAfter > x.config.Policy.MaxRetryAfter:
+	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f), f.RetryAfter > x.config.Policy.MaxRetryAfter:
 		return false
 	case outlasts(x.ctx, wait):
 		f.Err = context.DeadlineExceeded
 		return false
 	}
 	return true
-}
-
-// transient reports whether the failure may pass. That list is the one in doc.go.
-func transient(status int, err error) bool {
-	if err == nil {
-		switch status {
-		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return true
-		}
-		return false
-	}
-	var (
-		token   tokenError
-		wait    *throttled
-		decoded *DecodeError
-	)
-	switch {
-	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), distrust(err):
-		return false
-	case errors.As(err, &decoded):
-		return decoded.MayPass
-	}
-	return true
-}
-
-// backoff is full jitter: anything up to a bound that doubles with each attempt.
-func (x *exchange) backoff() time.Duration {
-	p := x.config.Policy
-	bound := p.MinWait << min(x.attempts-1, 30)
-	if bound <= 0 || bound > p.MaxWait {
-		bound = p.MaxWait
-	}
-	return rand.N(bound) + 1 //nolint:gosec // jitter, no secret
 }
 
 // result is the last failure, told so that nothing is lost: where the context

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,23 +12,48 @@ import (
 // on one can overflow.
 const longest = 365 * 24 * time.Hour
 
-// retryAfter reads Retry-After in both its forms, seconds and a date. A date
-// in the past is no wait; what is neither form is no header.
-func retryAfter(h http.Header) (time.Duration, bool) {
+// retryAfter reads for how long the server asks to wait: Retry-After-Ms; else
+// Retry-After in both its forms, seconds, whole or not, and a date; else, of a 429,
+// RateLimit-Reset in seconds. A date in the past is no wait; what is none of
+// these forms is no header.
+func retryAfter(status int, h http.Header) (time.Duration, bool) {
+	if wait, ok := number(h.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return wait, true
+	}
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
+	if wait, ok := number(value, time.Second); ok {
+		return wait, true
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(answered(h)), 0), longest), true
+	}
+	if status == http.StatusTooManyRequests {
+		return number(h.Get("RateLimit-Reset"), time.Second)
+	}
+	return 0, false
+}
+
+// answered is when the server says that it answered: a date of its own is read
+// by its own clock, which may be an hour from ours.
+func answered(h http.Header) time.Time {
+	if at, err := http.ParseTime(h.Get("Date")); err == nil {
+		return at
+	}
+	return time.Now()
+}
+
+// number reads digits, perhaps with a decimal point, as so many units.
+func number(text string, unit time.Duration) (time.Duration, bool) {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.Trim(text, "0123456789.") != "" {
 		return 0, false
 	}
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(longest/time.Second) {
-			return longest, true
-		}
-		return time.Duration(seconds) * time.Second, true
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil && !math.IsInf(n, 1) {
 		return 0, false
 	}
-	return min(max(time.Until(at), 0), longest), true
+	if n > float64(longest/unit) {
+		return longest, true
+	}
+	return time.Duration(math.Ceil(n * float64(unit))), true
 }

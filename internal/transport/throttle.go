@@ -6,10 +6,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
-
-	"github.com/trulioo-go/trulioo/internal/pace"
 )
 
 // Pause is the time until which nobody of a family of clients sends, since the
@@ -48,7 +44,7 @@ func (e *throttled) Error() string { return "the wait would outlast the deadline
 type throttle struct {
 	next    http.RoundTripper
 	pause   *Pause
-	limiter *rate.Limiter
+	limiter *RateLimit
 	observe Observe
 }
 
@@ -67,30 +63,33 @@ func (t *throttle) wait(ctx context.Context) error {
 			break
 		}
 		// All that waited would otherwise go at the same instant.
-		if err := t.sleep(ctx, left+rand.N(left/10+1), false); err != nil { //nolint:gosec // jitter, no secret
+		if err := t.pauseFor(ctx, min(left, longest)+rand.N(min(left, longest)/10+1)); err != nil { //nolint:gosec // jitter, no secret
 			return err
 		}
 	}
 	if t.limiter == nil {
 		return nil
 	}
-	reservation := t.limiter.Reserve()
-	if delay := reservation.Delay(); delay > 0 {
-		if err := t.sleep(ctx, delay, true); err != nil {
-			reservation.Cancel()
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *throttle) sleep(ctx context.Context, d time.Duration, local bool) error {
-	if outlasts(ctx, d) {
-		return &throttled{wait: d, local: local}
+	turn, wait := t.limiter.enter(ctx)
+	switch {
+	case turn == nil && wait == 0:
+		return nil
+	case turn == nil:
+		return &throttled{wait: wait, local: true}
 	}
 	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
 	defer end(Outcome{})
-	if !pace.Wait(ctx, d) {
+	return t.limiter.await(ctx, turn)
+}
+
+// pauseFor waits for the end of a pause.
+func (t *throttle) pauseFor(ctx context.Context, d time.Duration) error {
+	if outlasts(ctx, d) {
+		return &throttled{wait: d}
+	}
+	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
+	defer end(Outcome{})
+	if !sleep(ctx, d) {
 		return ctx.Err()
 	}
 	return nil

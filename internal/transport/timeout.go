@@ -26,14 +26,17 @@ var errIdle = fmt.Errorf("the stream stalled: %w", os.ErrDeadlineExceeded)
 type send struct {
 	base    http.RoundTripper
 	timeout time.Duration // for the whole exchange, the reading of the body included
-	idle    time.Duration // for each read of the body; exclusive with timeout
+	idle    time.Duration // in place of timeout for a success: for the header, and then for each read of the body
 }
 
 // RoundTrip implements http.RoundTripper.
 func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	// Until the header is there, both kinds of call have a bound.
-	patience := s.timeout + s.idle
+	patience := s.timeout
+	if s.idle > 0 {
+		patience = s.idle
+	}
 	timer := time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
 	resp, err := s.exchange(req.WithContext(ctx))
 	if err != nil {
@@ -43,7 +46,11 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	b := &body{ReadCloser: s.bounded(ctx, resp), timer: timer, cancel: cancel, ctx: ctx, parent: req.Context()}
-	if s.idle > 0 {
+	switch {
+	case s.idle > 0 && !success(resp.StatusCode):
+		// Only a file's own bytes have the idle clock alone.
+		timer.Reset(s.timeout)
+	case s.idle > 0:
 		timer.Stop()
 		b.idle = s.idle
 		b.timer = time.AfterFunc(s.idle, func() { cancel(errIdle) })
@@ -99,12 +106,17 @@ func complete(resp *http.Response, req *http.Request) {
 	if resp.Header == nil {
 		resp.Header = http.Header{}
 	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection, which no context closes.
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	}
 }
 
-// bounded is the answer's body with reads that end with ctx. net/http's own end
-// so by themselves, but for that of 101 Switching Protocols, which is the bare connection.
+// bounded is the answer's body with reads that end with ctx, as net/http's own
+// do by themselves.
 func (s *send) bounded(ctx context.Context, resp *http.Response) io.ReadCloser {
-	if ofNetHTTP(s.base) && resp.StatusCode != http.StatusSwitchingProtocols {
+	if ofNetHTTP(s.base) {
 		return resp.Body
 	}
 	return &foreignBody{body: resp.Body, ctx: ctx}

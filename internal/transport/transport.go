@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Config is what a Transport is built from. All of it is valid: the root
@@ -20,7 +18,7 @@ type Config struct {
 	Origin    *url.URL          // the only scheme, host and port that get the bearer
 	Token     TokenFunc         // nil where no bearer is sent: the token endpoint
 	Pause     *Pause            // shared by all clients of a family
-	Limiter   *rate.Limiter     // nil is no limit
+	Limiter   *RateLimit        // nil is no limit
 	Policy    Policy
 	MaxBytes  int64 // cap on a decoded JSON answer
 	UserAgent string
@@ -75,7 +73,7 @@ type Transport struct {
 func New(c Config) *Transport {
 	t := &Transport{config: c, agent: []string{c.UserAgent}}
 	timed := &send{base: c.Base, timeout: c.Policy.AttemptTimeout}
-	silent := &send{base: c.Base, idle: c.Policy.IdleTimeout}
+	silent := &send{base: c.Base, timeout: c.Policy.AttemptTimeout, idle: c.Policy.IdleTimeout}
 	t.json = &http.Client{Transport: t.chain(timed), CheckRedirect: t.withinOrigin}
 	t.stream = &http.Client{Transport: t.chain(silent), CheckRedirect: notDownwards}
 	t.post = &http.Client{Transport: timed, CheckRedirect: never}
