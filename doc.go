@@ -15,7 +15,9 @@
 //     [ClientListOptions] filters by time, status and workflow.
 //   - Read a profile: [ClientsService.Get], then [Profile.Value] for what was
 //     entered, [Profile.Services] and [ServiceResult.Details] for what was
-//     checked, [Profile.WatchlistHits] and [Profile.Files].
+//     checked, and [Profile.Files].
+//   - Find out who is on a list: [Profile.ScreeningOutcome], [Profile.Screenings]
+//     and [Profile.WatchlistHits]; see Watchlists below.
 //   - Download a file: [FilesService.SaveAll] for all files of a profile in a
 //     folder, [FilesService.Save] to a writer, or [FilesService.Download] for a
 //     stream. [FileRef.Name] is safe on any disk, [FileRef.UniqueName] is one
@@ -122,6 +124,16 @@
 // Not found is always an error, never a nil result. An error prints the
 // operation, the status and how often it was tried. It never prints an
 // address, the server's words, a token, an id or a personal value.
+//
+// # Watchlists
+//
+// A watchlist check that matched means that the person is CLEAR: Match and
+// Matched of it say the opposite of what they seem to. Ask [Profile.Screenings]:
+// each check is clear, a potential or a confirmed hit, or unknown, which is the
+// zero value. Clear is said only where the vendor says so and nothing in the
+// check says otherwise. What has failed, contradicts itself, is cut off or new is
+// unknown, and never to be taken for clear. [Profile.WatchlistHits] returns
+// [ErrScreeningUnknown] for it. docs/screening.md in the repository has the rules.
 //
 // # Security
 //
