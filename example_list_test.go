@@ -2,11 +2,9 @@ package trulioo_test
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/trulioo-go/trulioo"
@@ -88,8 +86,8 @@ func ExampleClientListOptions() {
 	// Output: ada 2024-06-10 09:22:43
 }
 
-// Files to disk. os.Root and the cleaned name keep them in their folder.
-func ExampleFilesService_Save_toDisk() {
+// One file to any writer, here a digest. SaveAll is for files on disk.
+func ExampleFilesService_Save() {
 	srv, err := truliootest.Start(truliootest.WithFiles(truliootest.Files{Size: 1000}))
 	if err != nil {
 		fmt.Println(err)
@@ -100,35 +98,10 @@ func ExampleFilesService_Save_toDisk() {
 		fmt.Println(err)
 		return
 	}
-	folder, err := os.MkdirTemp("", "example")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-
-	client := srv.Client()
-	profile, err := client.Clients.Get(context.Background(), "ada", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = root.Close() }()
-	for _, ref := range profile.Files() {
-		file, err := root.Create(ref.Name())
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		n, err := client.Files.Save(context.Background(), ref.Key, file)
-		fmt.Println(n, errors.Join(err, file.Close()), filepath.Ext(ref.Name()))
-	}
-	// Output: 1000 <nil> .jpg
+	digest := sha256.New()
+	n, err := srv.Client().Files.Save(context.Background(), srv.Live.FileKeys("ada")[0], digest)
+	fmt.Println(n, err, len(digest.Sum(nil)))
+	// Output: 1000 <nil> 32
 }
 
 // A stream, for those who pass it on.

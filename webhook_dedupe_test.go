@@ -316,7 +316,7 @@ func TestWebhookProperty(t *testing.T) {
 		}
 		for n, i := range queue {
 			if n == len(queue)/3 || n == len(queue)/2 {
-				handlers[n%2].Store(fresh()) // a restart: the old one's events are still in hand
+				handlers[n%2].Store(fresh()) // a restart: the old one's events are still in flight
 			}
 			work <- i
 		}

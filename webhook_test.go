@@ -615,7 +615,7 @@ func TestWebhookShutdown(t *testing.T) {
 		assert.Equal(t, 200, post(t, h, handshake).Code)
 
 		require.NoError(t, h.Shutdown(t.Context()))
-		assert.Equal(t, 200, <-first, "what was in hand was finished")
+		assert.Equal(t, 200, <-first, "what was in flight was finished")
 		require.NoError(t, h.Shutdown(t.Context()), "again")
 	})
 }
