@@ -19,7 +19,7 @@ type AccountSpec struct {
 	End          time.Time     // when the newest client was created; default 10 June 2024, or now where that is earlier
 	Spacing      time.Duration // between two creations; default 10 minutes
 	Ties         int           // how many clients share each moment of creation; default 1
-	UndatedEvery int           // each so-manieth client has no dates: 0, null and absent in turn; 0 is none
+	UndatedEvery int           // every n-th client has no dates: 0, null and absent in turn; 0 is none
 	Mocks        bool          // answer as the test half of a real account does: one invented transaction for everybody, all clear, and empty full service details
 	DetailsBytes int           // the least size of one profile's full service details; default 3,000
 }

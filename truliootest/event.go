@@ -3,7 +3,6 @@ package truliootest
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -121,20 +120,17 @@ func extras(kind trulioo.EventType) map[string]any {
 	return nil
 }
 
-func serviceData(nodeID string, at time.Time) map[string]any {
-	return map[string]any{
-		"timestamp": at.Unix(), "serviceStatus": "COMPLETED", "nodeId": nodeID,
-		"nodeTitle": "Person Watchlist Screening", "nodeType": "trulioo_person_wl", "match": true, "secondaryMatch": nil,
-		"transactionInfo": map[string]any{
-			"accountName": "example", "accountIdentifier": "acc-1", "countryCode": "CA",
-			"date": at.UTC().Format(time.RFC3339), "transactionId": fmt.Sprintf("00000000-0000-4000-8000-%012x", at.Unix()),
-			"transactionRecordId": "9f8e7d6c-5b4a-4928-8706-f5e4d3c2b1a0", "userName": "api-user", "shareableToken": "",
-		},
-		"watchlistResults": map[string]any{"Advanced Watchlist": map[string]any{
-			"watchlistStatus":     "No Hit",
-			"watchlistHitDetails": map[string]any{"wlHitsNumber": 0, "amHitsNumber": 0, "pepHitsNumber": 0},
-		}},
+// serviceData is a clear watchlist check, as a profile without full service
+// details has it.
+func serviceData(nodeID string, at time.Time) json.RawMessage {
+	s := service{
+		account: new(Account), at: at.Unix(), check: checks(false, false)[0], nodeID: nodeID, country: "CA",
+		match: true, watch: true, screening: screening{source: "Advanced Watchlist"},
+		rng: newRand(uint64(at.Unix()), 0xe7e), //nolint:gosec // any number seeds
 	}
+	p := new(jsonWriter)
+	s.write(p, 0)
+	return p.b
 }
 
 // decodeEvent panics for Fields that cannot be JSON: a mistake in the test.

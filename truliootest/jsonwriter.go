@@ -57,14 +57,14 @@ func comma(b []byte) []byte {
 	return append(b, ',')
 }
 
-// pen writes JSON.
-type pen struct {
+// jsonWriter writes JSON.
+type jsonWriter struct {
 	b       []byte
 	dialect Dialect
 }
 
 // open begins an object or array, as the value of a name or as an element.
-func (p *pen) open(name string, bracket byte) {
+func (p *jsonWriter) open(name string, bracket byte) {
 	p.name(name)
 	p.b = append(p.b, bracket)
 	if bracket == '{' {
@@ -74,49 +74,49 @@ func (p *pen) open(name string, bracket byte) {
 
 // openMap begins an object whose names are the account's own: flows, fields,
 // files, lists. A name that nobody knows would be one of those.
-func (p *pen) openMap(name string) {
+func (p *jsonWriter) openMap(name string) {
 	p.name(name)
 	p.b = append(p.b, '{')
 }
 
-func (p *pen) end(bracket byte) { p.b = append(p.b, bracket) }
+func (p *jsonWriter) end(bracket byte) { p.b = append(p.b, bracket) }
 
 // name begins a member; an empty one begins an array's element.
-func (p *pen) name(name string) {
+func (p *jsonWriter) name(name string) {
 	p.b = comma(p.b)
 	if name != "" {
 		p.b = append(appendText(p.b, name), ':')
 	}
 }
 
-func (p *pen) text(name, value string) {
+func (p *jsonWriter) text(name, value string) {
 	p.name(name)
 	p.b = appendText(p.b, value)
 }
 
-func (p *pen) number(name string, n int64) {
+func (p *jsonWriter) number(name string, n int64) {
 	p.name(name)
 	p.b = p.dialect.appendNumber(p.b, n)
 }
 
-func (p *pen) time(name string, seconds int64) {
+func (p *jsonWriter) time(name string, seconds int64) {
 	p.name(name)
 	p.b = p.dialect.appendTime(p.b, seconds)
 }
 
-func (p *pen) flag(name string, value bool) {
+func (p *jsonWriter) flag(name string, value bool) {
 	p.name(name)
 	p.b = strconv.AppendBool(p.b, value)
 }
 
 // raw writes a value that is JSON already.
-func (p *pen) raw(name, value string) {
+func (p *jsonWriter) raw(name, value string) {
 	p.name(name)
 	p.b = append(p.b, value...)
 }
 
 // date writes a client's date in whichever way it is missing.
-func (p *pen) date(name string, d Date) {
+func (p *jsonWriter) date(name string, d Date) {
 	switch d {
 	case NoDate:
 	case NullDate:
@@ -127,7 +127,7 @@ func (p *pen) date(name string, d Date) {
 }
 
 // upper writes one of the vendor's upper-case words.
-func (p *pen) upper(name, value string) {
+func (p *jsonWriter) upper(name, value string) {
 	p.name(name)
 	start := len(p.b)
 	p.b = appendText(p.b, value)

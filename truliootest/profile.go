@@ -124,7 +124,7 @@ func (a *Account) hasFile(key string) bool {
 }
 
 func (a *Account) appendWorkflow(b []byte, k int, d Dialect) []byte {
-	p := pen{b: b, dialect: d}
+	p := jsonWriter{b: b, dialect: d}
 	p.open("", '{')
 	p.text("id", a.flowID(k))
 	kind := "Personal onboarding"
@@ -144,7 +144,7 @@ func (a *Account) appendRow(b []byte, i int, d Dialect) []byte {
 	if own := a.records[i].own; own != nil {
 		return append(b, own.row...)
 	}
-	p := pen{b: b, dialect: d}
+	p := jsonWriter{b: b, dialect: d}
 	p.open("", '{')
 	a.summary(&p, i)
 	a.user(&p, i)
@@ -153,7 +153,7 @@ func (a *Account) appendRow(b []byte, i int, d Dialect) []byte {
 }
 
 // summary is what the row and the profile begin with.
-func (a *Account) summary(p *pen, i int) {
+func (a *Account) summary(p *jsonWriter, i int) {
 	r := &a.records[i]
 	p.text("id", a.id(i))
 	switch owners := a.hash(i, 10) % 12; owners {
@@ -180,7 +180,7 @@ func (a *Account) uuid(n uint64) string {
 }
 
 // user is the account, which is no person.
-func (a *Account) user(p *pen, i int) {
+func (a *Account) user(p *jsonWriter, i int) {
 	if a.hash(i, 11)%9 != 0 {
 		p.text("user", a.uuid(0x05e7))
 	}
@@ -204,7 +204,7 @@ func (a *Account) profile(id string, full bool, d Dialect) ([]byte, bool) {
 	if full {
 		size += a.spec.DetailsBytes * 3 / 2
 	}
-	p := pen{b: make([]byte, 0, size), dialect: d}
+	p := jsonWriter{b: make([]byte, 0, size), dialect: d}
 	p.open("", '{')
 	a.summary(&p, i)
 	a.flowData(&p, i, full)
@@ -215,7 +215,7 @@ func (a *Account) profile(id string, full bool, d Dialect) ([]byte, bool) {
 	return p.b, true
 }
 
-func (a *Account) flowData(p *pen, i int, full bool) {
+func (a *Account) flowData(p *jsonWriter, i int, full bool) {
 	flows := a.flows(i)
 	if len(flows) == 0 {
 		p.raw("flowData", "null")
@@ -238,7 +238,7 @@ func (a *Account) flowData(p *pen, i int, full bool) {
 }
 
 // fields are what the person entered.
-func (a *Account) fields(p *pen, k int, answers []entered) {
+func (a *Account) fields(p *jsonWriter, k int, answers []entered) {
 	p.openMap("fieldData")
 	for n, e := range answers {
 		id := a.elementID(k, n)
@@ -260,7 +260,7 @@ func (a *Account) fields(p *pen, k int, answers []entered) {
 }
 
 // files names the uploads twice, as the vendor does.
-func (a *Account) files(p *pen, k int, keys []string) {
+func (a *Account) files(p *jsonWriter, k int, keys []string) {
 	if len(keys) == 0 {
 		p.raw("fileData", "null")
 		p.raw("enhancedFileData", "{}")
@@ -280,7 +280,7 @@ func (a *Account) files(p *pen, k int, keys []string) {
 	p.end('}')
 }
 
-func (a *Account) notes(p *pen, i int) {
+func (a *Account) notes(p *jsonWriter, i int) {
 	switch chance := a.hash(i, 13); chance % 6 {
 	case 0:
 	case 1:
@@ -299,7 +299,7 @@ func (a *Account) notes(p *pen, i int) {
 	}
 }
 
-func (a *Account) tasks(p *pen, i int) {
+func (a *Account) tasks(p *jsonWriter, i int) {
 	switch chance := a.hash(i, 14); chance % 6 {
 	case 0:
 	case 1:

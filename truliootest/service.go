@@ -67,7 +67,7 @@ func checks(files, business bool) []check {
 }
 
 // services are the checks and how they came out.
-func (a *Account) services(p *pen, i, k int, answers []entered, types []check, full bool, flows int) {
+func (a *Account) services(p *jsonWriter, i, k int, answers []entered, types []check, full bool, flows int) {
 	p.open("serviceData", '[')
 	for n, kind := range types {
 		rng := newRand(a.hash(i, 12), uint64(k)<<8+uint64(n)) //nolint:gosec // indices are not negative
@@ -116,7 +116,7 @@ const (
 
 // write writes the service with at least so many bytes of details; 0 is without.
 // Those of a watchlist are as many as it needs.
-func (s service) write(p *pen, details int) {
+func (s service) write(p *jsonWriter, details int) {
 	transaction, record := hexID(s.rng.Uint64()), hexID(s.rng.Uint64())
 	p.open("", '{')
 	p.time("timestamp", s.at)
@@ -147,7 +147,7 @@ func (s service) write(p *pen, details int) {
 
 // transaction identifies the vendor's transaction. In the test half it is the
 // same for everybody.
-func (s service) transaction(p *pen, transaction, record string) {
+func (s service) transaction(p *jsonWriter, transaction, record string) {
 	info := []string{"Example Inc.-" + s.title + "-2", s.account.uuid(0xacc), s.country, time.Unix(s.at, 485e6).UTC().Format(completedLayout),
 		transaction, record, "Example-Inc.-Service-Worker-1"}
 	if s.account.spec.Mocks {
@@ -161,7 +161,7 @@ func (s service) transaction(p *pen, transaction, record string) {
 }
 
 // summary is what a watchlist check carries even without details.
-func (s service) summary(p *pen) {
+func (s service) summary(p *jsonWriter) {
 	p.openMap("watchlistResults")
 	p.open(s.screening.source, '{')
 	p.text("watchlistStatus", s.screening.state())
@@ -175,7 +175,7 @@ func (s service) summary(p *pen) {
 }
 
 // details is the vendor's transaction record, with the vendor's capitals.
-func (s service) details(p *pen, size int, transaction, record string) {
+func (s service) details(p *jsonWriter, size int, transaction, record string) {
 	stop := len(p.b) + size
 	at := time.Unix(s.at, 0).UTC()
 	p.open("fullServiceDetails", '{')
@@ -254,7 +254,7 @@ func matchWord(match bool) string {
 
 // source is one data source's result. Every third reports an error, whose code is
 // now a string, now a number.
-func (s service) source(p *pen, n int) {
+func (s service) source(p *jsonWriter, n int) {
 	p.open("", '{')
 	p.text("DatasourceName", fmt.Sprintf("Citizen %d", n+1))
 	p.open("DatasourceFields", '[')
@@ -282,7 +282,7 @@ func (s service) source(p *pen, n int) {
 }
 
 // append writes an appended field whose data are JSON.
-func (s service) append(p *pen, name, data string) {
+func (s service) append(p *jsonWriter, name, data string) {
 	p.open("", '{')
 	p.text("FieldName", name)
 	p.raw("Data", data)
@@ -291,7 +291,7 @@ func (s service) append(p *pen, name, data string) {
 
 // watchlist is what the watchlist's source says: nothing but its error where it
 // failed, and the hits only where there are some.
-func (s service) watchlist(p *pen) {
+func (s service) watchlist(p *jsonWriter) {
 	p.open("", '{')
 	p.text("DatasourceName", s.screening.source)
 	p.raw("DatasourceFields", "[]")
@@ -309,7 +309,7 @@ func (s service) watchlist(p *pen) {
 	p.end('}')
 }
 
-func (s service) screened(p *pen) {
+func (s service) screened(p *jsonWriter) {
 	name := s.name()
 	s.append(p, "WatchlistFullName", string(appendText(nil, name)))
 	s.append(p, "WatchlistState", string(appendText(nil, s.screening.state())))
@@ -329,7 +329,7 @@ func (s service) screened(p *pen) {
 }
 
 // hitDetails are now an object, now JSON in a string.
-func (s service) hitDetails(p *pen, lists string) {
+func (s service) hitDetails(p *jsonWriter, lists string) {
 	if s.rng.IntN(2) == 0 {
 		lists = string(appendText(nil, lists))
 	}
