@@ -146,10 +146,13 @@ type ServiceError struct {
 // error that is no object is all message.
 func (e *ServiceError) UnmarshalJSON(data []byte) error {
 	type plain ServiceError
-	var said plain
-	*e = ServiceError{Message: wire.Text(data)}
-	if wire.Unmarshal(data, &said) == nil {
-		*e = ServiceError(said)
+	*e = ServiceError{}
+	if data[0] == '{' && wire.Unmarshal(data, (*plain)(e)) == nil {
+		return nil
+	}
+	text := wire.Text(data)
+	if !strings.HasPrefix(text, "{") || wire.Unmarshal([]byte(text), (*plain)(e)) != nil {
+		*e = ServiceError{Message: text}
 	}
 	return nil
 }

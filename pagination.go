@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/trulioo-go/trulioo/internal/redact"
@@ -108,16 +109,23 @@ func decodePage[T, F any](body []byte, of func(*F) *T) (*Page[T], error) {
 // checkRows refuses a row that is neither an object nor null.
 func checkRows(body []byte) error {
 	var envelope struct {
-		Data []json.RawMessage `json:"data"`
+		Data []oddRow `json:"data"`
 	}
 	if err := decodeJSON(body, &envelope); err != nil {
 		return err
 	}
-	for i, raw := range envelope.Data {
-		if wire.Text(raw) != "" || raw[0] == '[' || raw[0] == '"' {
-			return &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not of the kind that is needed"}
-		}
+	if i := slices.Index(envelope.Data, true); i >= 0 {
+		return &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not of the kind that is needed"}
 	}
+	return nil
+}
+
+// oddRow is true for a value that is neither an object nor null.
+type oddRow bool
+
+// UnmarshalJSON looks at the value's kind.
+func (o *oddRow) UnmarshalJSON(data []byte) error {
+	*o = data[0] != '{' && data[0] != 'n'
 	return nil
 }
 

@@ -174,8 +174,13 @@ func (d *decoder) kept(dec *jsontext.Decoder, v Keeper) error {
 	return nil
 }
 
-// roomPerComma is what an own UnmarshalJSON of a map may take between two commas.
-const roomPerComma = 50
+// roomPerValue is what an own UnmarshalJSON of a map may take for each value in it.
+const roomPerValue = 150
+
+// values is about how many there are in raw, in strings too.
+func values(raw []byte) int {
+	return bytes.Count(raw, []byte{','}) + bytes.Count(raw, []byte{'{'}) + bytes.Count(raw, []byte{'['})
+}
 
 func (d *decoder) own(dec *jsontext.Decoder, v stdjson.Unmarshaler) error {
 	raw, err := dec.ReadValue()
@@ -183,7 +188,7 @@ func (d *decoder) own(dec *jsontext.Decoder, v stdjson.Unmarshaler) error {
 		return err
 	}
 	if reflect.TypeOf(v).Elem().Kind() == reflect.Map {
-		if err := d.take(roomPerComma * bytes.Count(raw, []byte{','})); err != nil {
+		if err := d.take(roomPerValue * values(raw)); err != nil {
 			return err
 		}
 	}

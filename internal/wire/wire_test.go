@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -257,7 +258,7 @@ func FuzzUnmarshal(f *testing.F) {
 		} else if !json.Valid(body) && err == nil {
 			t.Fatal("no JSON, and no error")
 		}
-		if json.Unmarshal(body, &plain) == nil && string(trimmed) != "null" && err == nil && oneNameEach(body) {
+		if json.Unmarshal(body, &plain) == nil && string(trimmed) != "null" && err == nil && unambiguous(body) {
 			assert.Equal(t, plain, got)
 		}
 		if err == nil {
@@ -271,40 +272,13 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
-// oneNameEach reports whether no object of a document has a name twice, in any
-// case: encoding/json takes the last one then, and merges.
-func oneNameEach(data []byte) bool {
-	type object struct {
-		names []string
-		array bool
-		value bool // comes next
+// unambiguous reports whether no object has a name twice, in any case: of two
+// encoding/json takes the last, and merges.
+func unambiguous(data []byte) bool {
+	canonical := jsontext.Value(slices.Clone(data))
+	if canonical.Canonicalize(strict, jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)) != nil {
+		return false
 	}
-	var open []object
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return true
-		}
-		if token == json.Delim('}') || token == json.Delim(']') {
-			open = open[:len(open)-1]
-			continue
-		}
-		if last := len(open) - 1; last >= 0 && !open[last].array {
-			if name, ok := token.(string); ok && !open[last].value {
-				same := func(other string) bool { return strings.EqualFold(name, other) }
-				if slices.ContainsFunc(open[last].names, same) {
-					return false
-				}
-				open[last].names = append(open[last].names, name)
-			}
-			open[last].value = !open[last].value
-		}
-		switch token {
-		case json.Delim('{'):
-			open = append(open, object{})
-		case json.Delim('['):
-			open = append(open, object{array: true})
-		}
-	}
+	folded := bytes.ReplaceAll(bytes.ToLower(canonical), []byte("ſ"), []byte("s"))
+	return jsontext.Value(folded).IsValid(strict)
 }
