@@ -3,6 +3,7 @@ package trulioo
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -59,7 +60,11 @@ func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport
 		}
 	}
 	x := &tokenExchange{config: c, transport: t, endpoint: c.tokenEndpoint()}
-	key := token.Key(c.clientSecret, x.endpoint, string(c.version), c.clientID, c.scope)
+	parts := []string{x.endpoint, string(c.version), c.clientID, c.scope}
+	if c.audience != "" {
+		parts = append(parts, c.audience)
+	}
+	key := token.Key(c.clientSecret, parts...)
 	if own, ok := store.(*MemoryTokenStore); ok {
 		return func(ctx context.Context, refused string) (string, error) {
 			return c.bearer(own.Token(ctx, key, refused, x.fetch))
@@ -133,19 +138,33 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 	defer cancel()
 	call := &transport.Call{Operation: fetchToken, URL: x.endpoint, Post: true}
 	if x.config.version == V1 {
-		call.URL += "?" + token.Query(x.config.clientID, x.config.clientSecret)
+		call.URL += separator(call.URL) + token.Query(x.config.clientID, x.config.clientSecret)
 	} else {
-		call.Form = token.Form(x.config.clientID, x.config.clientSecret, x.config.scope)
+		call.Form = token.Form(x.config.clientID, x.config.clientSecret, x.config.scope, x.config.audience)
 	}
 	var fetched *oauth2.Token
 	call.Decode = decoded(func(body []byte) (err error) {
 		fetched, err = token.Parse(body, time.Now(), headerSafe)
-		return decodeError(err)
+		if wrong, ok := errors.AsType[*DecodeError](decodeError(err)); ok {
+			if wrong.Path == "access_token" {
+				return saidOr(body, wrong) // an error with a status of success
+			}
+			return wrong
+		}
+		return err
 	})
 	if _, err := x.transport.Do(ctx, call); err != nil { //nolint:bodyclose // Decode is set, so it is closed
 		return nil, x.config.askedForToken().authError(err)
 	}
 	return fetched, nil
+}
+
+// separator is what comes between an address and more of its query.
+func separator(address string) string {
+	if strings.Contains(address, "?") {
+		return "&"
+	}
+	return "?"
 }
 
 // askedForToken is a fetch of a token, which goes to another host than the API's.
@@ -162,21 +181,46 @@ func (a asked) authError(err error) error {
 	if !errors.As(err, &f) {
 		return &AuthError{Operation: a.operation, Where: a.where}
 	}
-	e := &AuthError{Operation: a.operation, Where: a.where, StatusCode: f.StatusCode, Attempts: f.Attempts}
+	if f.StatusCode == 0 {
+		return a.noToken(f)
+	}
+	code := transport.ReadErrorBody(f.Body).Code
+	e := &AuthError{
+		Operation: a.operation, Where: a.where, StatusCode: f.StatusCode, Attempts: f.Attempts,
+		Code: code, body: f.Body, cause: f.Err,
+	}
 	switch {
-	case f.StatusCode == 0:
-		e.cause = a.failure(f)
 	case f.StatusCode < 400:
 		e.Reason = "the token endpoint redirects, which is not followed"
+	case f.StatusCode == http.StatusProxyAuthRequired:
+		e.Reason = "the proxy demands a user name and password"
+	case f.StatusCode == http.StatusNotFound:
+		e.Reason = "there is no token endpoint: check the token URL"
 	case f.StatusCode < 500:
 		e.Reason = "refused"
-		if code := token.ErrorCode(f.Body); code != "" {
-			e.Reason += " (" + code + ")"
-		}
-		e.cause = f.Err
 	default:
 		e.Reason = "the token endpoint failed"
-		e.cause = f.Err
+	}
+	if known := token.KnownCode(code); known != "" {
+		e.Reason += " (" + known + ")"
+	}
+	if page := transport.PageReason(f.Body); page != "" {
+		e.Reason += ", " + page
+	}
+	return e
+}
+
+// noToken is about an answer that is none, or that holds no token.
+func (a asked) noToken(f *transport.Failure) *AuthError {
+	e := &AuthError{Operation: a.operation, Where: a.where, Attempts: f.Attempts, cause: a.failure(f)}
+	if said, ok := errors.AsType[*APIError](e.cause); ok {
+		e.StatusCode, e.Code, e.body, e.cause = said.StatusCode, said.Code, said.body, nil
+		e.Reason = "an error in place of a token"
+		if known := token.KnownCode(e.Code); known != "" {
+			e.Reason += " (" + known + ")"
+		}
+	} else if _, ok := errors.AsType[*DecodeError](e.cause); ok {
+		e.Reason = "the answer of the token endpoint is not understood"
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package trulioo_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -548,4 +549,122 @@ func TestAuthErrorIsWhatItsStatusSays(t *testing.T) {
 		}
 		assert.Equal(t, want, is, "status %d", status)
 	}
+}
+
+// Why there is no token: in words of ours, with the endpoint's code and body to look at.
+func TestAuthErrorSaysWhy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status int
+		body   string
+
+		reason, code string
+		attempts     int
+		unauthorized bool
+	}{
+		{401, `{"error":"invalid_client","error_description":"MARK"}`, "refused (invalid_client), status 401", "invalid_client", 1, true},
+		{400, `{"Error":{"Code":"MARK"}}`, "refused, status 400", "MARK", 1, true},
+		{400, `[{"code":4100}]`, "refused, status 400", "4100", 1, true},
+		{403, firewallPage, "refused, an HTML page in place of JSON, status 403", "", 1, true},
+		{404, firewallPage, "there is no token endpoint: check the token URL, an HTML page in place of JSON, status 404", "", 1, true},
+		{404, `{}`, "there is no token endpoint: check the token URL, status 404", "", 1, true},
+		{503, `{"code":"x"}`, "the token endpoint failed, status 503 (4 attempts)", "x", 4, false},
+		{200, `{"error":"invalid_client"}`, "an error in place of a token (invalid_client), status 200", "invalid_client", 1, true},
+		{200, `{"error":"MARK"}`, "an error in place of a token, status 200", "MARK", 1, false},
+		{200, `{"message":"MARK"}`, "an error in place of a token, status 200 (4 attempts)", "", 4, false},
+		{200, firewallPage, "the answer of the token endpoint is not understood (4 attempts): an HTML page in place of JSON", "", 4, false},
+		{200, `{"access_token":"MARK","token_type":"mac"}`, "the answer of the token endpoint is not understood: not a bearer token at token_type", "", 1, false},
+		{200, `{"expires_in":3600}`, "the answer of the token endpoint is not understood: no usable token at access_token", "", 1, false},
+		{204, ``, "the answer of the token endpoint is not understood: the answer has no content, status 204", "", 1, false},
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			srv.Fail(truliootest.FetchToken, truliootest.Answer(c.status, c.body))
+			_, err := srv.Client().Workflows.List(t.Context(), nil)
+			var auth *trulioo.AuthError
+			require.ErrorAs(t, err, &auth, c.body)
+			assert.Equal(t, "trulioo: fetch token (live, v2, 127.0.0.1): "+c.reason, err.Error(), c.body)
+			assert.Equal(t, c.code, auth.Code, c.body)
+			assert.Equal(t, c.attempts, auth.Attempts, c.body)
+			assert.Equal(t, c.attempts, srv.Count(truliootest.FetchToken), c.body)
+			assert.Equal(t, c.unauthorized, errors.Is(err, trulioo.ErrUnauthorized), c.body)
+			if auth.StatusCode != 0 {
+				assert.Equal(t, c.body, string(auth.Body()), c.body)
+			}
+			encoded, err := json.Marshal(auth)
+			require.NoError(t, err)
+			assert.NotContains(t, string(encoded)+fmt.Sprintf("%+v %#v", *auth, *auth), "MARK")
+		})
+	}
+}
+
+// A server of one's own has its own token endpoint: the vendor's must not get
+// the credentials for it.
+func TestLocalBaseURLNeedsATokenURL(t *testing.T) {
+	for base, refused := range map[string]bool{
+		"http://127.0.0.1:8076/export": true, "https://localhost/export": true, "http://[::1]": true, "http://sandbox:8076/export": true,
+		trulioo.DefaultBaseURL: false, trulioo.AlternativeBaseURL: false, "https://gateway.example.com": false,
+	} {
+		t.Setenv("TRULIOO_CLIENT_ID", "id")
+		t.Setenv("TRULIOO_CLIENT_SECRET", "a client secret")
+		t.Setenv("TRULIOO_BASE_URL", base)
+		t.Setenv("TRULIOO_INSECURE_HTTP", "true")
+		t.Setenv("TRULIOO_TOKEN_URL", "")
+		_, err := trulioo.NewClientFromEnv()
+		_, given := trulioo.NewClient(trulioo.WithCredentials("id", "a client secret"), trulioo.WithBaseURL(base), trulioo.WithInsecureHTTP())
+		if refused {
+			require.ErrorContains(t, err, "TRULIOO_TOKEN_URL", base)
+			require.ErrorContains(t, given, "WithTokenURL", base)
+		} else {
+			require.NoError(t, errors.Join(err, given), base)
+		}
+		t.Setenv("TRULIOO_TOKEN_URL", "http://sandbox:8076/connect/token?tenant=a")
+		_, err = trulioo.NewClientFromEnv()
+		require.NoError(t, err, base)
+		_, err = trulioo.NewClientFromEnv(trulioo.WithAPIVersion(trulioo.V1))
+		require.NoError(t, err, base)
+	}
+	for value, wrong := range map[string]string{"": "TRULIOO_BASE_URL", "false": "TRULIOO_BASE_URL", "0": "TRULIOO_BASE_URL", "yes": "TRULIOO_INSECURE_HTTP", "1": ""} {
+		t.Setenv("TRULIOO_BASE_URL", "http://sandbox:8076/export")
+		t.Setenv("TRULIOO_INSECURE_HTTP", value)
+		_, err := trulioo.NewClientFromEnv()
+		if wrong == "" {
+			require.NoError(t, err, value)
+		} else {
+			require.ErrorContains(t, err, wrong, value)
+		}
+	}
+}
+
+// The query of a token URL is kept, and an audience is part of what a token is for.
+func TestTokenURLWithAQueryAndAnAudience(t *testing.T) {
+	t.Parallel()
+	for _, version := range []trulioo.APIVersion{trulioo.V1, trulioo.V2} {
+		var query, form url.Values
+		options := []trulioo.Option{
+			trulioo.WithAPIVersion(version), trulioo.WithTokenURL("https://auth.example/token?tenant=a%20b"), trulioo.WithCredentials("the id", "a client secret"),
+			trulioo.WithApplication("importer", "1.2"), trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1}),
+			trulioo.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(req.Body)
+				form, _ = url.ParseQuery(string(body))
+				query = req.URL.Query()
+				assert.Equal(t, "importer/1.2 trulioo-go", req.Header.Get("User-Agent"))
+				return nil, errors.Join(err, errors.New("enough seen"))
+			})}),
+		}
+		if version == trulioo.V2 {
+			options = append(options, trulioo.WithAudience("https://api?x"))
+		}
+		client, err := trulioo.NewClient(options...)
+		require.NoError(t, err)
+		_, err = client.Workflows.List(t.Context(), nil)
+		require.Error(t, err)
+		assert.Equal(t, "a b", query.Get("tenant"))
+		if version == trulioo.V1 {
+			assert.Equal(t, "the id", query.Get("clientId"))
+		} else {
+			assert.Equal(t, "https://api?x", form.Get("audience"))
+		}
+	}
+	_, err := trulioo.NewClient(trulioo.WithCredentials("id", "a client secret"), trulioo.WithAPIVersion(trulioo.V1), trulioo.WithAudience("a"))
+	require.ErrorContains(t, err, "WithAudience")
 }

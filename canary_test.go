@@ -514,7 +514,7 @@ func TestCanaryInOptions(t *testing.T) {
 		"WithAPIVersion": trulioo.WithAPIVersion(mark), "WithBaseURL": trulioo.WithBaseURL(mark), "WithTokenURL": trulioo.WithTokenURL(mark),
 		"WithScope": trulioo.WithScope(mark), "WithHTTPClient": trulioo.WithHTTPClient(&http.Client{}), "WithRetry": trulioo.WithRetry(trulioo.RetryPolicy{}),
 		"WithRateLimit": trulioo.WithRateLimit(math.NaN(), 1), "WithLogger": trulioo.WithLogger(out.logger()), "WithObserver": trulioo.WithObserver(&out),
-		"WithDialect": trulioo.WithDialect(trulioo.Dialect{WorkflowsPath: "?" + mark}), "WithUserAgent": trulioo.WithUserAgent(mark + "\n"), "WithMaxResponseBytes": trulioo.WithMaxResponseBytes(-1), "WithInsecureHTTP": trulioo.WithInsecureHTTP(),
+		"WithAudience": trulioo.WithAudience(mark), "WithApplication": trulioo.WithApplication(mark+"\n", mark), "WithDialect": trulioo.WithDialect(trulioo.Dialect{WorkflowsPath: "?" + mark}), "WithUserAgent": trulioo.WithUserAgent(mark + "\n"), "WithMaxResponseBytes": trulioo.WithMaxResponseBytes(-1), "WithInsecureHTTP": trulioo.WithInsecureHTTP(),
 		"WithOpenEndedFiles":    trulioo.WithOpenEndedFiles(),
 		"WithVerificationToken": trulioo.WithVerificationToken(markedWebhook), "WithSigningSecret": trulioo.WithSigningSecret(markedWebhook),
 		"WithInsecureNoVerification": trulioo.WithInsecureNoVerification(), "WithDeduper": trulioo.WithDeduper(trulioo.NewMemoryDeduper(1, 1)),
@@ -540,13 +540,14 @@ func TestCanaryInOptions(t *testing.T) {
 		assertHidden(t, exposedError(err))
 	}
 	for _, address := range []string{
-		mark, "ftp://" + mark, "https://", "https://user:" + mark + "@host", "https://host/?" + mark, "https://host/#" + mark,
+		mark, "ftp://" + mark, "https://", "https://user:" + mark + "@host", "https://host/#" + mark,
 		"http://" + mark + ".example", "://" + mark, "https://" + mark + "%zz", "https://host:" + mark, "https://[" + mark,
 	} {
 		refused(trulioo.WithBaseURL(address))
 		refused(trulioo.WithTokenURL(address))
 	}
-	for _, option := range []string{"WithEnvironment", "WithAPIVersion", "WithUserAgent", "WithMaxResponseBytes", "WithRateLimit", "WithTokenSource"} {
+	refused(trulioo.WithBaseURL("https://host/?" + mark))
+	for _, option := range []string{"WithApplication", "WithEnvironment", "WithAPIVersion", "WithUserAgent", "WithMaxResponseBytes", "WithRateLimit", "WithTokenSource"} {
 		refused(options[option].(trulioo.Option))
 	}
 }
@@ -554,7 +555,7 @@ func TestCanaryInOptions(t *testing.T) {
 func TestCanaryInTheEnvironment(t *testing.T) {
 	for variable, value := range map[string]string{
 		"TRULIOO_CLIENT_SECRET": markedSecret + "\n", "TRULIOO_CLIENT_ID": " " + markedID, "TRULIOO_ENVIRONMENT": mark, "TRULIOO_API_VERSION": mark,
-		"TRULIOO_BASE_URL": "https://user:" + mark + "@host", "TRULIOO_TOKEN_URL": "://" + mark,
+		"TRULIOO_BASE_URL": "https://user:" + mark + "@host", "TRULIOO_TOKEN_URL": "://" + mark, "TRULIOO_INSECURE_HTTP": mark,
 		"TRULIOO_WEBHOOK_TOKEN": mark + " ", "TRULIOO_WEBHOOK_SECRET": mark + "\t",
 		"TRULIOO_WEBHOOK_TOKEN_PREVIOUS": mark, "TRULIOO_WEBHOOK_SECRET_PREVIOUS": mark,
 	} {

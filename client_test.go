@@ -112,10 +112,11 @@ func TestNewClient_accepts(t *testing.T) {
 		"one byte":          trulioo.WithMaxResponseBytes(1),
 		"printable ASCII":   trulioo.WithUserAgent(" a~"),
 	} {
-		_, err := trulioo.NewClient(opt, credentials)
+		_, err := trulioo.NewClient(opt, credentials, trulioo.WithTokenURL("http://127.0.0.1/token?tenant=a&b=c"))
 		require.NoError(t, err, name)
 	}
-	_, err := trulioo.NewClient(trulioo.WithInsecureHTTP(), credentials, trulioo.WithBaseURL("http://api.example.com"))
+	_, err := trulioo.NewClient(trulioo.WithInsecureHTTP(), credentials, trulioo.WithBaseURL("http://api.example.com"),
+		trulioo.WithTokenURL("http://auth.example.com"))
 	require.NoError(t, err, "insecure, given before the URL it allows")
 }
 

@@ -94,6 +94,7 @@
 //	TRULIOO_API_VERSION     v2 (the default) or v1
 //	TRULIOO_BASE_URL        DefaultBaseURL if not set
 //	TRULIOO_TOKEN_URL       the version's own endpoint if not set
+//	TRULIOO_INSECURE_HTTP   true allows plain http, as in a network of containers
 //	TRULIOO_TIME_UNIT       seconds (the default) or milliseconds; see [Dialect], as for the next two
 //	TRULIOO_STATUSES        comma (the default) or repeated
 //	TRULIOO_WORKFLOWS_PATH  query/workflows if not set

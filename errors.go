@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trulioo-go/trulioo/internal/token"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
@@ -88,6 +89,10 @@ func (e *APIError) Body() []byte { return e.body }
 
 // Error names the operation, whom it asked, the status, the code and the attempts.
 func (e *APIError) Error() string {
+	return sentence(e.Operation, e.Where, e.what(), e.Attempts, e.cause)
+}
+
+func (e *APIError) what() string {
 	what := "status " + strconv.Itoa(e.StatusCode)
 	if text := http.StatusText(e.StatusCode); text != "" {
 		what += " " + text
@@ -107,7 +112,7 @@ func (e *APIError) Error() string {
 	if e.RetryAfter > 0 {
 		what += ", to be asked again after " + e.RetryAfter.String()
 	}
-	return sentence(e.Operation, e.Where, what, e.Attempts, e.cause)
+	return what
 }
 
 // Is reports whether target is the sentinel of this status or code.
@@ -138,32 +143,43 @@ var statusErrors = map[int]error{
 	http.StatusTooManyRequests:       ErrRateLimited,
 }
 
-// AuthError means that no access token could be obtained. A 4xx of the token endpoint is
-// ErrUnauthorized; a 429 is ErrRateLimited too, a 5xx is ErrServer.
+// AuthError means that no access token could be obtained. A 4xx of the token
+// endpoint is ErrUnauthorized, but for a proxy's 407; a 429 is ErrRateLimited
+// too, a 5xx is ErrServer.
 type AuthError struct {
 	Operation  string // always "fetch token"
 	Where      string // whom, such as "live, v2, auth.example.com": the configured environment, version and token endpoint's host
 	StatusCode int    // the token endpoint's status; 0 where there was no answer
 	Attempts   int    // POSTs made
+	Code       string // the endpoint's code, such as "invalid_client", if the body has one
 	Reason     string // a constant text of this library, never the server's
 
+	body  []byte
 	cause error
 }
 
-// Error names the operation, the reason, the status and the attempts.
+// Body is the token endpoint's answer, at most 64 KiB of it; nil where there
+// was none, and where it may hold a token.
+func (e *AuthError) Body() []byte { return e.body }
+
+// Error names the operation, whom it asked, the reason, the status and the attempts.
 func (e *AuthError) Error() string {
+	return sentence(e.Operation, e.Where, e.what(), e.Attempts, e.cause)
+}
+
+func (e *AuthError) what() string {
 	what := cmp.Or(e.Reason, "failed")
 	if e.StatusCode != 0 {
 		what += ", status " + strconv.Itoa(e.StatusCode)
 	}
-	return sentence(e.Operation, e.Where, what, e.Attempts, e.cause)
+	return what
 }
 
 // Is reports whether target is the sentinel of this status.
 func (e *AuthError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
-		return e.StatusCode >= 400 && e.StatusCode < 500
+		return e.StatusCode >= 400 && e.StatusCode < 500 && e.StatusCode != http.StatusProxyAuthRequired || token.KnownCode(e.Code) != ""
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrServer:
@@ -210,11 +226,16 @@ type DecodeError struct {
 
 // Error names the operation, the place and the reason.
 func (e *DecodeError) Error() string {
+	return sentence(e.Operation, e.Where, e.what(), e.Attempts, nil)
+}
+
+// what is the reason with the place.
+func (e *DecodeError) what() string {
 	what := cmp.Or(e.Reason, "answer not understood")
 	if e.Path != "" {
 		what += " at " + e.Path
 	}
-	return sentence(e.Operation, e.Where, what, e.Attempts, nil)
+	return what
 }
 
 // Unwrap gives io.ErrUnexpectedEOF for a cut-off body, ErrTooLarge for one
@@ -235,11 +256,14 @@ type WebhookError struct {
 
 // Error names the step, and the type of a panic's value.
 func (e *WebhookError) Error() string {
-	what := e.Step + " failed: see the wrapped error"
+	return sentence("receive webhook", "", e.what(), 0, nil)
+}
+
+func (e *WebhookError) what() string {
 	if e.PanicType != "" {
-		what = e.Step + " panicked: " + e.PanicType
+		return e.Step + " panicked: " + e.PanicType
 	}
-	return sentence("receive webhook", "", what, 0, nil)
+	return e.Step + " failed: see the wrapped error"
 }
 
 // Unwrap gives the error of the function or the Deduper; nil for a panic.
@@ -326,6 +350,9 @@ func (a asked) decodeFailure(decode *transport.DecodeError, attempts int) error 
 		return &completed
 	}
 	completed := DecodeError{}
+	if errors.Is(decode.Err, transport.ErrNoContent) {
+		completed = DecodeError{Reason: "the answer has no content, status " + strconv.Itoa(decode.StatusCode), cause: ErrUnexpectedAnswer}
+	}
 	if e, ok := errors.AsType[*DecodeError](decode.Err); ok {
 		completed = *e
 	}
@@ -357,11 +384,13 @@ func saidOr(body []byte, other error) error {
 }
 
 // mayPass reports whether another attempt may get a better answer than the one
-// with this decoding error. A code that begins with 4 is about the request, as a
-// status is, and stays, but for those of a timeout and of too many requests.
+// with this decoding error. A code that is a word, such as invalid_client, or begins with
+// 4, as a status does, is about the request and stays, but for those of a timeout
+// and of too many requests.
 func mayPass(err error) bool {
 	if said, ok := errors.AsType[*APIError](err); ok {
-		return !strings.HasPrefix(said.Code, "4") || said.Code == "408" || said.Code == "429"
+		aboutTheRequest := said.Code != "" && strings.Trim(said.Code, "0123456789") != "" || strings.HasPrefix(said.Code, "4")
+		return !aboutTheRequest || said.Code == "408" || said.Code == "429"
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrUnexpectedAnswer)
 }
@@ -394,6 +423,9 @@ func sentence(operation, where, what string, attempts int, because error) string
 func cause(err error) string {
 	if down, ok := errors.AsType[*TransportError](err); ok {
 		return cmp.Or(down.Reason, "no answer")
+	}
+	if wrong, ok := errors.AsType[*DecodeError](err); ok {
+		return wrong.what()
 	}
 	return cmp.Or(transport.Reason(err), "see the wrapped error")
 }

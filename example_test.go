@@ -229,8 +229,8 @@ func ExampleWithLogger() {
 	// Output:
 	// level=DEBUG msg="trulioo attempt" operation="fetch token" status=200 attempt=1 request_id=req-1
 	// level=DEBUG msg="trulioo token" operation="fetch token" status=200 attempt=1 request_id=req-1
-	// level=DEBUG msg="trulioo attempt" operation="get client" status=404 attempt=1 request_id=req-2
-	// level=WARN msg="trulioo call" operation="get client" status=404 attempt=1 request_id=req-2
+	// level=DEBUG msg="trulioo attempt" operation="get client" status=404 attempt=1 request_id=req-2 reason="status 404 Not Found, code 4100"
+	// level=WARN msg="trulioo call" operation="get client" status=404 attempt=1 request_id=req-2 reason="status 404 Not Found, code 4100"
 }
 
 // countingObserver counts the attempts of all calls, as metrics would.

@@ -123,11 +123,7 @@ func (s *FilesService) ask(ctx context.Context, method, key string, header http.
 		Accept:    func(resp *http.Response) error { return pageForFile(key, resp.Header.Get("Content-Type")) },
 	}
 	maps.Copy(call.Header, header)
-	resp, err := s.client.transport.Do(ctx, call)
-	if err != nil {
-		return nil, s.asked().failure(err)
-	}
-	return resp, nil
+	return s.client.do(ctx, call)
 }
 
 // pageForFile refuses a gateway's page, or an error in JSON, in place of a file

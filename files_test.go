@@ -470,7 +470,7 @@ func TestStalledFileEndsAfterTheIdleTimeout(t *testing.T) {
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			var stalled *trulioo.TransportError
 			require.ErrorAs(t, err, &stalled)
-			assert.Equal(t, "time ran out", stalled.Reason)
+			assert.Equal(t, "timed out", stalled.Reason)
 			assert.Len(t, content, 1000)
 			assert.Equal(t, 7*time.Second, time.Since(begun))
 			require.NoError(t, file.Body.Close())

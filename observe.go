@@ -1,10 +1,12 @@
 package trulioo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trulioo-go/trulioo/internal/transport"
@@ -61,6 +63,20 @@ func (c *config) observers() []Observer {
 	return observers
 }
 
+type callsKey struct{}
+
+// ObserveCalls gives a context under which each call of a method, once it has
+// ended, is told to each: the way to a single answer's status, request id and
+// number of attempts, of a success too. step.Kind is StepCall. A method that
+// makes several calls, such as an iterator or an export, may call each from
+// several goroutines at once.
+func ObserveCalls(ctx context.Context, each func(step Step, o Outcome)) context.Context {
+	if ctx == nil || each == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, callsKey{}, each)
+}
+
 // observe is what the transport calls.
 func (c *config) observe() transport.Observe {
 	observers := c.observers()
@@ -107,8 +123,33 @@ func printableID(id string) string {
 	return id
 }
 
+// reason says why in this library's constant words, without what the log's other
+// attributes have.
+func reason(err error) string {
+	switch e := err.(type) { //nolint:errorlint // what it is, not what it wraps
+	case *APIError:
+		return e.what()
+	case *AuthError:
+		return strings.TrimPrefix(sentence("", "", e.what(), 0, e.cause), "trulioo: ")
+	case *TransportError:
+		return cmp.Or(e.Reason, "no answer")
+	case *DecodeError:
+		return e.what()
+	case *WebhookError:
+		return e.what()
+	case *ArgumentError:
+		return e.Argument + ": " + e.Reason
+	}
+	for _, own := range []error{ErrWebhookSignature, ErrWebhookToken, ErrTooLarge} {
+		if errors.Is(err, own) {
+			return strings.TrimPrefix(own.Error(), "trulioo: ")
+		}
+	}
+	return "see the error hook"
+}
+
 // logObserver writes a line for each step that ends. What it writes is an
-// allow-list: an error's text is not on it.
+// allow-list: of an error only what reason says.
 type logObserver struct{ logger *slog.Logger }
 
 // Start implements Observer.
@@ -122,7 +163,10 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 		if o.Err != nil && step.Kind != StepAttempt || o.Result == withoutType {
 			level = slog.LevelWarn
 		}
-		attrs := make([]slog.Attr, 0, 8)
+		if errors.Is(o.Err, context.Canceled) {
+			level = slog.LevelDebug // somebody has left, such as an iterator's next page the loop
+		}
+		attrs := make([]slog.Attr, 0, 9)
 		attrs = append(attrs, slog.String("operation", step.Operation), slog.Duration("duration", time.Since(begun)))
 		if o.StatusCode != 0 {
 			attrs = append(attrs, slog.Int("status", o.StatusCode))
@@ -141,6 +185,9 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 		}
 		if o.Result != "" {
 			attrs = append(attrs, slog.String("result", o.Result))
+		}
+		if o.Err != nil {
+			attrs = append(attrs, slog.String("reason", reason(o.Err)))
 		}
 		l.logger.LogAttrs(ctx, level, "trulioo "+string(step.Kind), attrs...)
 	}

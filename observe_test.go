@@ -1,13 +1,17 @@
 package trulioo_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -114,5 +118,62 @@ func TestObserver_sees_only_ids_fit_for_a_log(t *testing.T) {
 		_, err := srv.Client(trulioo.WithObserver(observer), trulioo.WithHTTPClient(&http.Client{Transport: saying})).Workflows.List(t.Context(), nil)
 		require.NoError(t, err)
 		assert.Equal(t, []string{want}, observer.seen)
+	}
+}
+
+// A single answer's metadata, without an Observer.
+func TestObserveCalls(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MinWait: 1}))
+	srv.Fail(truliootest.GetClient, truliootest.Answer(503, ""), truliootest.Times(2))
+	var seen []string
+	ctx := trulioo.ObserveCalls(t.Context(), func(step trulioo.Step, o trulioo.Outcome) {
+		seen = append(seen, fmt.Sprintf("%s %s %d %d %t %t", step.Kind, step.Operation, o.StatusCode, o.Attempts, o.RequestID != "", o.Err == nil))
+	})
+	_, err := client.Clients.Get(ctx, srv.Live.IDs()[0], nil)
+	require.NoError(t, err)
+	_, err = client.Clients.Get(ctx, "nobody", nil)
+	require.Error(t, err)
+	_, err = client.Workflows.List(ctx, nil)
+	require.NoError(t, err)
+	_, err = client.Files.Save(ctx, srv.Live.FileKeys(srv.Live.IDs()[0])[0], io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"call get client 200 3 true true", "call get client 404 1 true false", "call list workflows 200 1 true true", "call download file 200 1 true true",
+	}, seen)
+	assert.Equal(t, t.Context(), trulioo.ObserveCalls(t.Context(), nil))
+}
+
+// The log says why in constant words. Somebody who leaves is no failure.
+func TestLogSaysWhy(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]struct {
+		effect truliootest.Effect
+		leave  bool
+	}{
+		`level=WARN msg="trulioo call" .* reason="status 503 Service Unavailable, to be asked again after 10m0s"`:                                     {effect: truliootest.Answer(503, "MARK").RetryAfter("600")},
+		`level=WARN msg="trulioo call" .* reason="connection reset"`:                                                                                  {effect: truliootest.Reset()},
+		`level=WARN msg="trulioo call" .* reason="an HTML page in place of JSON"`:                                                                     {effect: truliootest.Answer(200, "<html>MARK")},
+		`level=WARN msg="trulioo call" .* reason="status 404 Not Found, an HTML page in place of JSON, not an answer of the API: check the base URL"`: {effect: truliootest.Answer(404, "<html>MARK")},
+		`level=DEBUG msg="trulioo call" .* reason=canceled`:                                                                                           {effect: truliootest.Hang(), leave: true},
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			var log bytes.Buffer
+			client := srv.Client(trulioo.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			srv.Fail(truliootest.GetClient, c.effect)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.leave {
+				time.AfterFunc(time.Second, cancel)
+			}
+			_, err := client.Clients.Get(ctx, "MARK", nil)
+			require.Error(t, err)
+			assert.Regexp(t, want, log.String())
+			assert.NotContains(t, log.String(), "MARK")
+			if c.leave {
+				assert.NotContains(t, log.String(), "WARN")
+			}
+		})
 	}
 }

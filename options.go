@@ -1,14 +1,10 @@
 package trulioo
 
-// This file is all options: those of a Client, and below them those of a
-// WebhookHandler. What they are checked for stands where they are used, in
-// client.go and webhook.go.
-
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -23,83 +19,6 @@ type Option func(*config)
 
 // Format prints the type's name only: an option can hold a secret.
 func (Option) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Option") }
-
-// config is what the options fill. It is checked and used once.
-type config struct {
-	clientID     string
-	clientSecret string
-	tokenSource  oauth2.TokenSource
-	tokenStore   TokenStore
-	environment  Environment
-	version      APIVersion
-	baseURL      string
-	tokenURL     string
-	scope        string
-	httpClient   *http.Client
-	retry        RetryPolicy
-	perSecond    float64
-	burst        int
-	logger       *slog.Logger
-	observer     Observer
-	userAgent    string
-	maxResponse  int64
-	insecureHTTP bool
-	dialect      Dialect
-	openEnded    bool
-
-	given // by this NewClient or With
-}
-
-// given holds the options that were given, each with the name that an error
-// should call it by: its own, or an environment variable's.
-type given map[string]string
-
-func (g given) has(option string) bool { return g[option] != "" }
-
-func (g given) refuse(option, reason string) error {
-	return &ArgumentError{Argument: cmp.Or(g[option], option), Reason: reason}
-}
-
-const (
-	defaultScope       = "workflow.studio.api"
-	defaultUserAgent   = "trulioo-go"
-	defaultMaxResponse = 32 << 20
-)
-
-func newConfig() *config {
-	return &config{
-		environment: Live,
-		version:     V2,
-		baseURL:     DefaultBaseURL,
-		scope:       defaultScope,
-		userAgent:   defaultUserAgent,
-		maxResponse: defaultMaxResponse,
-		given:       given{},
-	}
-}
-
-// child is a copy for With: everything is inherited, nothing is given yet.
-func (c *config) child() *config {
-	inherited := *c
-	inherited.given = given{}
-	return &inherited
-}
-
-func (c *config) apply(opts []Option) {
-	for _, o := range opts {
-		if o != nil {
-			o(c)
-		}
-	}
-}
-
-// option is an Option that is remembered as given.
-func option(name string, set func(*config)) Option {
-	return func(c *config) {
-		c.given[name] = name
-		set(c)
-	}
-}
 
 // WithCredentials sets the client id and secret of the account, which are
 // exchanged for tokens as the API version demands.
@@ -137,8 +56,10 @@ func WithBaseURL(base string) Option {
 	return option("WithBaseURL", func(c *config) { c.baseURL = base })
 }
 
-// WithTokenURL sets the token endpoint's address. The default is
-// DefaultTokenURL for V2 and oauth/accessToken below the base URL for V1.
+// WithTokenURL sets the token endpoint's address, which may have a query. The
+// default is DefaultTokenURL for V2 and oauth/accessToken below the base URL for
+// V1. Where the base URL is a loopback address or plain http, V2 needs it: the
+// vendor's endpoint must not get the credentials for somebody else's server.
 func WithTokenURL(endpoint string) Option {
 	return option("WithTokenURL", func(c *config) { c.tokenURL = endpoint })
 }
@@ -147,6 +68,12 @@ func WithTokenURL(endpoint string) Option {
 // "workflow.studio.api"; "" leaves the parameter out.
 func WithScope(scope string) Option {
 	return option("WithScope", func(c *config) { c.scope = scope })
+}
+
+// WithAudience sets the audience that a v2 token is asked for, which some
+// authorization servers demand. By default the parameter is left out.
+func WithAudience(audience string) Option {
+	return option("WithAudience", func(c *config) { c.audience = audience })
 }
 
 // WithHTTPClient takes the Transport and the Timeout of a client, which is
@@ -195,6 +122,25 @@ func WithObserver(observer Observer) Option {
 // WithUserAgent sets the User-Agent header. The default is "trulioo-go".
 func WithUserAgent(agent string) Option {
 	return option("WithUserAgent", func(c *config) { c.userAgent = agent })
+}
+
+// WithApplication puts the caller's own name and version before the User-Agent,
+// as in "importer/1.2 trulioo-go", so that the vendor can tell programs apart.
+// version may be "".
+func WithApplication(name, version string) Option {
+	return option("WithApplication", func(c *config) { c.application = product(name, version) })
+}
+
+// product is a name with a version as in a User-Agent; "" where one of them
+// cannot stand there.
+func product(name, version string) string {
+	if name == "" || strings.ContainsAny(name+version, " /") {
+		return ""
+	}
+	if version == "" {
+		return name
+	}
+	return name + "/" + version
 }
 
 // WithMaxResponseBytes caps a JSON answer, counted after decompression. A

@@ -21,15 +21,17 @@ const maxLimit = 50 // the vendor's page: 1 to 50, both inclusive
 // server's words: it may clamp the limit, and the account may change between
 // two pages.
 type Page[T any] struct {
-	TotalElements    int  // rows in the whole list
-	TotalPages       int  // pages in the whole list
-	Number           int  // this page's, from 0
-	NumberOfElements int  // rows on this page
-	Last             bool // no page comes after this one
-	First            bool // no page comes before this one
-	Data             []*T
+	TotalElements    int  `json:"totalElements"`    // rows in the whole list
+	TotalPages       int  `json:"totalPages"`       // pages in the whole list
+	Number           int  `json:"number"`           // this page's, from 0
+	NumberOfElements int  `json:"numberOfElements"` // rows on this page
+	Last             bool `json:"last"`             // no page comes after this one
+	First            bool `json:"first"`            // no page comes before this one
+	Data             []*T `json:"data"`
 
-	Raw json.RawMessage // the answer as the server sent it
+	// Raw is the answer as the server sent it. Encoding emits it; clear it to
+	// encode changed fields.
+	Raw json.RawMessage `json:"-"`
 }
 
 // Format prints the type's name only: the rows are personal.
@@ -37,6 +39,12 @@ func (p Page[T]) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Page") 
 
 // LogValue is the type's name, for slog.
 func (p Page[T]) LogValue() slog.Value { return redact.Value("trulioo.Page") }
+
+// MarshalJSON emits Raw where there is one, and else the fields by the vendor's names.
+func (p Page[T]) MarshalJSON() ([]byte, error) {
+	type plain Page[T]
+	return encode(p.Raw, plain(p))
+}
 
 // row is a pointer to a list's item.
 type row[T any] interface {

@@ -13,21 +13,21 @@ import (
 // Answer is one value that an end client entered.
 type Answer struct {
 	// FlowID is the flow that it was entered in.
-	FlowID string
+	FlowID string `json:"flowId"`
 	// Field is the field that it was entered in, with its id, name and role.
-	Field Field
+	Field Field `json:"field"`
 	// Value is one of Field.Value, as entered.
-	Value string
+	Value string `json:"value"`
 }
 
 // FileRef is one file that an end client uploaded.
 type FileRef struct {
 	// FlowID is the flow that it was uploaded in.
-	FlowID string
+	FlowID string `json:"flowId"`
 	// Field is the id of the field that it was uploaded in.
-	Field string
+	Field string `json:"field"`
 	// Key is what FilesService.Download and Save take.
-	Key string
+	Key string `json:"key"`
 }
 
 // Name is a safe file name for the file: the last part of the path in the key,

@@ -1,6 +1,8 @@
 package trulioo
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -10,9 +12,11 @@ import (
 )
 
 // Time is a time of the API, in UTC; the zero Time means that there is none.
-// Decoding takes what the API is known to send: integers of seconds or, from
-// 100,000,000,000 on, of milliseconds, the same as decimals or in a string,
-// and RFC 3339 strings, where a missing zone means UTC. Null, 0, "", and what
+// Decoding takes what the API is known to send, and what comparable APIs do:
+// integers of seconds or, from 100,000,000,000 on, of milliseconds, and beyond
+// the year 9999 of microseconds or nanoseconds; the same as decimals or in a string; RFC 3339 strings, with a zone such as +0000 too, where
+// a missing zone means UTC; and [2024,6,1,9,30,0,0], from the year to the
+// nanosecond. Null, 0, "", and what
 // cannot be read give the zero Time and no error, since one odd date must not
 // lose a profile; Raw keeps the text.
 type Time struct{ time.Time }
@@ -21,11 +25,22 @@ type Time struct{ time.Time }
 // and as milliseconds it is 1973.
 const firstMillis = 100_000_000_000
 
+// From here on it is microseconds, and nanoseconds: as what comes before it, it
+// would be the year 10000, which no Time can be, and else it is 1978.
+const (
+	firstMicros = 253_402_300_800_000
+	firstNanos  = firstMicros * 1000
+)
+
 // Formats of times in strings. The vendor's transaction records have no zone.
-var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, time.DateOnly}
+var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", time.DateTime, time.DateOnly}
 
 // UnmarshalJSON reads any of the forms and never fails.
 func (t *Time) UnmarshalJSON(data []byte) error {
+	if array := bytes.TrimSpace(data); len(array) > 0 && array[0] == '[' {
+		t.Time = dateParts(array)
+		return nil
+	}
 	t.Time = parseTime(wire.Text(data))
 	return nil
 }
@@ -45,6 +60,22 @@ func (t Time) MarshalJSON() ([]byte, error) {
 		return strconv.AppendInt(nil, millis, 10), nil
 	}
 	return t.UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`), nil
+}
+
+// dateParts reads [year, month, day, hour, minute, second, nanosecond], of which
+// all after the day may be left out, as Java's Jackson writes a LocalDateTime.
+func dateParts(array []byte) time.Time {
+	var parts []int
+	if json.Unmarshal(array, &parts) != nil || len(parts) < 3 || len(parts) > 7 {
+		return time.Time{}
+	}
+	parts = append(parts, 0, 0, 0, 0)
+	month, day := time.Month(parts[1]), parts[2]
+	t := time.Date(parts[0], month, day, parts[3], parts[4], parts[5], parts[6], time.UTC)
+	if t.Month() != month || t.Day() != day { // 13 is no month, and 31 June no day
+		return time.Time{}
+	}
+	return inRange(t)
 }
 
 func parseTime(text string) time.Time {
@@ -69,15 +100,19 @@ func unixTime(n int64) time.Time {
 		return time.Time{}
 	case abs(n) < firstMillis:
 		return time.Unix(n, 0).UTC()
+	case abs(n) < firstMicros:
+		return time.UnixMilli(n).UTC()
+	case abs(n) < firstNanos:
+		return time.UnixMicro(n).UTC()
 	default:
-		return inRange(time.UnixMilli(n).UTC())
+		return inRange(time.Unix(0, n).UTC())
 	}
 }
 
 // unixDecimal keeps microseconds: a float has no more at this magnitude.
 func unixDecimal(f float64) time.Time {
 	whole, fraction := math.Modf(f)
-	if math.IsNaN(f) || math.Abs(f) >= 1e15 {
+	if math.IsNaN(f) || math.Abs(f) >= 1e18 {
 		return time.Time{}
 	}
 	if fraction == 0 || math.Abs(f) >= firstMillis {

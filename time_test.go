@@ -54,9 +54,27 @@ func TestTimeDecodesEveryForm(t *testing.T) {
 		`true`:                             none,
 		`{}`:                               none,
 		`[1718011363]`:                     none,
-		`253402300800000`:                  none, // year 10000
-		`9223372036854775807`:              none,
-		`-9223372036854775808`:             none,
+		`253402300800000`:                  time.UnixMicro(253402300800000), // as milliseconds the year 10000
+		`1718011363706295`:                 second.Add(706295 * time.Microsecond),
+		`"1718011363706295"`:               second.Add(706295 * time.Microsecond),
+		`1718011363706295774`:              second.Add(706295774),
+		`253402300800000000`:               time.Unix(0, 253402300800000000),
+		`9223372036854775807`:              time.Unix(0, math.MaxInt64),
+		`-9223372036854775808`:             time.Unix(0, math.MinInt64),
+		`"2024-06-10T09:22:43+0000"`:       second,
+		`"2024-06-10T11:22:43.0+0200"`:     second,
+		`[2024,6,10,9,22,43]`:              second,
+		` [2024, 6, 10, 9, 22, 43, 5]`:     second.Add(5),
+		`[2024,6,10,9,22]`:                 second.Add(-43 * time.Second),
+		`[2024,6,10]`:                      time.Date(2024, 6, 10, 0, 0, 0, 0, time.UTC),
+		`[2024,13,10]`:                     none,
+		`[2024,6,31,0,0]`:                  none,
+		`[2024,6]`:                         none,
+		`[2024,6,10,9,22,43,5,1]`:          none,
+		`["2024",6,10]`:                    none,
+		`[12024,6,10]`:                     none,
+		`[2024.5,6,10]`:                    none,
+		`[]`:                               none,
 		`99999999999999999999999`:          none,
 		`1e308`:                            none,
 		`"9999-12-31T23:59:59-23:00"`:      none,
@@ -131,7 +149,7 @@ func FuzzTimeOfInteger(f *testing.F) {
 		var got trulioo.Time
 		require.NoError(t, json.Unmarshal(encoded, &got))
 		if !got.IsZero() {
-			require.True(t, got.Equal(time.Unix(n, 0)) || got.Equal(time.UnixMilli(n)))
+			require.True(t, got.Equal(time.Unix(n, 0)) || got.Equal(time.UnixMilli(n)) || got.Equal(time.UnixMicro(n)) || got.Equal(time.Unix(0, n)))
 		}
 	})
 }

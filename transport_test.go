@@ -426,7 +426,7 @@ func TestAttemptTimeout(t *testing.T) {
 				var transport *trulioo.TransportError
 				require.ErrorAs(t, err, &transport)
 				assert.Equal(t, 4, transport.Attempts)
-				assert.Equal(t, "time ran out", transport.Reason)
+				assert.Equal(t, "timed out", transport.Reason)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			})
 		})

@@ -75,18 +75,12 @@ func scalar(value json.RawMessage) string {
 	return strings.TrimSpace(wire.Text(value))
 }
 
-// ErrorCode is the error code of RFC 6749 that the body of a refusal names; ""
-// if it names none or another.
-func ErrorCode(body []byte) string {
-	var said struct {
-		Error string `json:"error"`
-	}
-	if wire.Unmarshal(body, &said) != nil {
-		return ""
-	}
-	switch said.Error {
+// KnownCode is the code if it is one by which RFC 6749 says why a token is
+// refused, and so safe to print; else "".
+func KnownCode(code string) string {
+	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		return said.Error
+		return code
 	}
 	return ""
 }

@@ -16,8 +16,8 @@ func Query(id, secret string) string {
 }
 
 // Form is the body for v2, as developer.trulioo.com's authenticated-workflow-api
-// page has it. The scope can be left out.
-func Form(id, secret, scope string) []byte {
+// page has it. The scope and the audience can be left out.
+func Form(id, secret, scope, audience string) []byte {
 	form := url.Values{
 		"grant_type":    {"client_credentials"},
 		"client_id":     {id},
@@ -25,6 +25,9 @@ func Form(id, secret, scope string) []byte {
 	}
 	if scope != "" {
 		form.Set("scope", scope)
+	}
+	if audience != "" {
+		form.Set("audience", audience)
 	}
 	return []byte(form.Encode())
 }

@@ -16,11 +16,12 @@ func TestQueryAndFormCarryAnySecret(t *testing.T) {
 	assert.Equal(t, url.Values{"clientId": {id}, "clientSecret": {secret}}, query)
 
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
-	said, err := url.ParseQuery(string(Form(id, secret, "")))
+	said, err := url.ParseQuery(string(Form(id, secret, "", "")))
 	require.NoError(t, err)
 	assert.Equal(t, form, said)
 	form.Set("scope", "a b")
-	said, err = url.ParseQuery(string(Form(id, secret, "a b")))
+	form.Set("audience", "https://api")
+	said, err = url.ParseQuery(string(Form(id, secret, "a b", "https://api")))
 	require.NoError(t, err)
 	assert.Equal(t, form, said)
 }

@@ -7,8 +7,17 @@ import (
 )
 
 // CheckAddress says in constant words why secrets and personal data cannot be
-// sent to an address; "" where they can. insecure allows plain http to any host.
+// sent to an address that paths are put behind; "" where they can. insecure
+// allows plain http to any host.
 func CheckAddress(address string, insecure bool) (reason string) {
+	if strings.ContainsAny(address, "?#") {
+		return "must not have a query or a fragment"
+	}
+	return CheckEndpoint(address, insecure)
+}
+
+// CheckEndpoint is CheckAddress for a whole address, which may have a query.
+func CheckEndpoint(address string, insecure bool) (reason string) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
@@ -19,12 +28,19 @@ func CheckAddress(address string, insecure bool) (reason string) {
 		return "needs a host"
 	case u.User != nil:
 		return "must not hold a user name or password"
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(address, "#"):
-		return "must not have a query or a fragment"
+	case strings.Contains(address, "#"):
+		return "must not have a fragment"
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
-		return "plain http is for loopback hosts only; see WithInsecureHTTP"
+		return "plain http is for loopback hosts only; see WithInsecureHTTP and TRULIOO_INSECURE_HTTP"
 	}
 	return ""
+}
+
+// Local reports whether an address is one that the vendor's API cannot have: of
+// this machine, or without TLS.
+func Local(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || loopback(u.Hostname()))
 }
 
 func loopback(host string) bool {

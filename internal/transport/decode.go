@@ -16,6 +16,9 @@ const (
 // ErrTooLarge means that the decoded body is over the cap.
 var ErrTooLarge = errors.New("the answer is over the cap")
 
+// ErrNoContent means that the status says that there is no body.
+var ErrNoContent = errors.New("an answer without content")
+
 // DecodeError is what a call's Decode returned: the body was read whole.
 type DecodeError struct {
 	Err        error

@@ -152,6 +152,9 @@ const htmlPage = "an HTML page in place of JSON"
 // JSON, whatever its status and Content-Type; "" where it is not.
 func PageReason(body []byte) string {
 	body = bytes.TrimSpace(wire.TrimBOM(body))
+	if len(body) < 1024 && (bytes.Contains(body, []byte("HTTP request to an HTTPS server")) || bytes.Contains(body, []byte("plain HTTP request was sent to HTTPS port"))) {
+		return "the server speaks TLS, and not plain http"
+	}
 	if len(body) == 0 || body[0] != '<' {
 		return ""
 	}

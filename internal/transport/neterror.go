@@ -7,18 +7,24 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
+const timedOut = "timed out"
+
 // Reason says in constant words what went wrong on the way.
 func Reason(err error) string {
 	var (
-		dns  *net.DNSError
-		rec  tls.RecordHeaderError
-		time interface{ Timeout() bool }
+		dns   *net.DNSError
+		proxy *ProxyError
+		time  interface{ Timeout() bool }
 	)
 	switch {
 	case err == nil:
@@ -28,13 +34,20 @@ func Reason(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return "time ran out"
+		return timedOut
+	case errors.As(err, &proxy):
+		return proxy.reason()
+	case throughProxy(err):
+		return "the proxy cannot be reached"
 	case errors.As(err, &dns):
 		return "the host name did not resolve"
 	case distrust(err):
 		return "the server's certificate is not trusted"
-	case errors.As(err, &rec):
-		return "the server does not speak TLS"
+	}
+	if reason := mismatch(err); reason != "" {
+		return reason
+	}
+	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -44,13 +57,21 @@ func Reason(err error) string {
 	case errors.Is(err, io.EOF):
 		return "connection closed before the answer"
 	case errors.As(err, &time) && time.Timeout():
-		return "time ran out"
+		return timedOut
 	}
 	return ""
 }
 
-// distrust reports whether the server's certificate is not good, which another
-// attempt does not mend.
+// lasting reports whether the failure is of the configuration, on either side,
+// so that another attempt does not mend it.
+func lasting(err error) bool {
+	if proxy, ok := errors.AsType[*ProxyError](err); ok {
+		return proxy.StatusCode < 500
+	}
+	return distrust(err) || mismatch(err) != ""
+}
+
+// distrust reports whether the server's certificate is not good.
 func distrust(err error) bool {
 	var (
 		cert      *tls.CertificateVerificationError
@@ -61,12 +82,96 @@ func distrust(err error) bool {
 	return errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
 }
 
+// mismatch says in constant words what the two sides of a connection do not
+// agree on; "" where they do.
+func mismatch(err error) string {
+	var record tls.RecordHeaderError
+	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record) {
+		return "the server does not speak TLS"
+	}
+	if alert := remoteAlert(err); alert != "" {
+		return alert
+	}
+	// These have no type.
+	switch text := err.Error(); {
+	case strings.Contains(text, "tls: server selected unsupported protocol version"):
+		return oldTLS
+	case strings.Contains(text, `malformed HTTP response "\x15\x03`):
+		return "the server speaks TLS, and not plain http"
+	}
+	return ""
+}
+
+const oldTLS = "the server's TLS version is not supported"
+
+// remoteAlert says which TLS alert the server has sent, if it is one about what
+// both sides must agree on. crypto/tls does not export the type of alerts.
+func remoteAlert(err error) string {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || op.Err == nil {
+		return ""
+	}
+	switch strings.TrimPrefix(op.Err.Error(), "tls: ") {
+	case "certificate required":
+		return "the server demands a client certificate"
+	case "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate", "unknown certificate",
+		"unknown certificate authority", "access denied":
+		return "the server refused the client certificate"
+	case "protocol version not supported", "inappropriate fallback":
+		return "the server does not support the client's TLS versions"
+	case "handshake failure", "insufficient security level":
+		return "the server refused the TLS handshake: a client certificate or a TLS version may be missing"
+	case "unrecognized name":
+		return "the server does not know the host name"
+	}
+	return ""
+}
+
+// ProxyError means that a proxy did not make the connection it was asked for.
+type ProxyError struct{ StatusCode int }
+
+// Error names the status.
+func (e *ProxyError) Error() string { return e.reason() }
+
+func (e *ProxyError) reason() string {
+	status := " (its status is " + strconv.Itoa(e.StatusCode) + ")"
+	switch {
+	case e.StatusCode == http.StatusProxyAuthRequired:
+		return "the proxy demands a user name and password" + status
+	case e.StatusCode >= 500:
+		return "the proxy could not connect to the server" + status
+	}
+	return "the proxy refused to connect to the server" + status
+}
+
+// proxyAnswer makes the answer to a CONNECT, of which net/http keeps the text
+// only, an error with a type.
+func proxyAnswer(next func(context.Context, *url.URL, *http.Request, *http.Response) error) func(context.Context, *url.URL, *http.Request, *http.Response) error {
+	return func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
+		if next != nil {
+			if err := next(ctx, proxy, req, resp); err != nil {
+				return err
+			}
+		}
+		if resp.StatusCode != http.StatusOK {
+			return &ProxyError{resp.StatusCode}
+		}
+		return nil
+	}
+}
+
+// throughProxy reports whether it is the connection to the proxy that failed.
+func throughProxy(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "proxyconnect" || op.Op == "socks connect")
+}
+
 // Causes picks those causes whose types belong to the standard library and
 // hold no URL. Whatever wraps them, *url.Error above all, is left behind: a
 // message once built from a URL cannot be cleaned.
 func Causes(err error) []error {
 	var kept []error
-	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded} {
+	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded, http.ErrSchemeMismatch} {
 		if errors.Is(err, sentinel) {
 			kept = append(kept, sentinel)
 		}

@@ -40,7 +40,7 @@ func transient(f *Failure) bool {
 		decoded *DecodeError
 	)
 	switch {
-	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), distrust(err):
+	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), lasting(err):
 		return false
 	case errors.As(err, &decoded):
 		return decoded.MayPass

@@ -23,6 +23,8 @@ type Call struct {
 	// Accept refuses a success whose header tells that it is not the stream that
 	// was asked for, with a *DecodeError; nil takes all.
 	Accept func(*http.Response) error
+
+	Attempts int // set by Do: the exchanges begun
 }
 
 // Failure is why a call has no answer. Where the server said something,
@@ -74,6 +76,7 @@ func (t *Transport) Do(ctx context.Context, call *Call) (*http.Response, error) 
 	ctx, end := t.config.Observe.start(ctx, Step{Kind: kind, Operation: call.Operation})
 	x := &exchange{Transport: t, call: call, ctx: ctx}
 	resp, failure := x.run()
+	call.Attempts = x.attempts
 	if failure != nil {
 		end(Outcome{StatusCode: failure.StatusCode, RequestID: RequestID(failure.Header), Attempts: x.attempts, Failure: failure})
 		return nil, failure
@@ -165,6 +168,9 @@ func (x *exchange) decode(resp *http.Response) error {
 		return nil // an answer that is no success; check has read it
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusResetContent {
+		return &DecodeError{Err: ErrNoContent, StatusCode: resp.StatusCode, Header: resp.Header}
+	}
 	b, err := read(resp, x.config.MaxBytes)
 	if err != nil {
 		return err
