@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"strings"
@@ -71,4 +72,28 @@ func TestValuesInAnyCase(t *testing.T) {
 	header.Set("X-Trulioo-Signature", "c")
 	assert.ElementsMatch(t, []string{"a", "c"}, webhook.Values(header, "X-Trulioo-Signature"))
 	assert.Nil(t, webhook.Values(header, "X-Missing"))
+}
+
+// FuzzGunzip is about bytes of senders who have proved nothing: whatever they
+// are, no more comes out than the cap.
+func FuzzGunzip(f *testing.F) {
+	for _, text := range []string{"", "x", "{}", strings.Repeat("a", 5000)} {
+		var zipped bytes.Buffer
+		zip := gzip.NewWriter(&zipped)
+		_, err := io.WriteString(zip, text)
+		require.NoError(f, err)
+		require.NoError(f, zip.Close())
+		f.Add(zipped.Bytes())
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		const limit = 1000
+		plain, err := webhook.Gunzip(body, limit)
+		if err == nil {
+			require.LessOrEqual(t, len(plain), limit)
+		}
+		_ = webhook.LooksBase64(body)
+		compressed, known := webhook.IsGzip([]string{string(body)}, body)
+		require.False(t, compressed && !known)
+	})
 }
