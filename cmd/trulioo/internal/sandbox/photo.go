@@ -62,6 +62,9 @@ func hash(text string) uint64 {
 	return sum.Sum64()
 }
 
+// skins are those of the portraits.
+var skins = []color.RGBA{{244, 214, 188, 255}, {226, 181, 142, 255}, {198, 145, 104, 255}, {150, 101, 68, 255}, {104, 68, 46, 255}}
+
 // draft draws a card of an invented person: a portrait and lines of text that say nothing.
 func draft(seed uint64) []byte {
 	const width, height = 480, 300
@@ -75,7 +78,7 @@ func draft(seed uint64) []byte {
 	accent := color.RGBA{pick(24, 20, 90), pick(32, 60, 90), pick(40, 100, 90), 255}
 	fill(image.Rect(0, 0, width, 44), accent)
 	fill(image.Rect(24, 68, 184, 276), color.RGBA{250, 250, 250, 255})
-	skin := color.RGBA{pick(48, 150, 90), pick(48, 105, 80), pick(48, 75, 70), 255}
+	skin := skins[(seed>>48)%uint64(len(skins))]
 	disc(picture, image.Pt(104, 268), 62, 56, 204, accent)
 	disc(picture, image.Pt(104, 150), 40, 50, 276, skin)
 	disc(picture, image.Pt(104, 118), 42, 26, 130, color.RGBA{pick(52, 20, 80), pick(54, 15, 50), pick(56, 10, 40), 255})

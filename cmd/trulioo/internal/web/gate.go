@@ -126,5 +126,5 @@ func (g *gate) enter(w http.ResponseWriter, token string) {
 	}
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // loopback has no TLS
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>trulioo</title><meta http-equiv="refresh" content="0;url=/"><p><a href="/">Go on</a></p></html>`))
+	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>trulioo</title><link rel="icon" href="/icon.svg"><meta http-equiv="refresh" content="0;url=/"><p><a href="/">Go on</a></p></html>`))
 }

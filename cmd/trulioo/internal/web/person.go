@@ -202,14 +202,14 @@ func (person *Person) timeline(p *trulioo.Profile, hide func(string) string) {
 		add(service.Timestamp, "check", cmp.Or(service.NodeTitle, string(service.NodeType)), "")
 	}
 	for _, note := range p.Notes {
-		add(note.Created, "note", hide(note.Text), note.CreatedBy)
+		add(note.Created, "note", hide(note.Text), hide(note.CreatedBy))
 	}
 	for _, task := range p.Tasks {
 		state := "open task"
 		if task.Resolved {
 			state = "done task"
 		}
-		add(task.Created, state, hide(task.Text), task.CreatedBy)
+		add(task.Created, state, hide(task.Text), hide(task.CreatedBy))
 	}
 	add(p.LastModified, "last change", "", "")
 	slices.SortStableFunc(person.Events, func(a, b Event) int { return a.At.Compare(b.At.Time) })

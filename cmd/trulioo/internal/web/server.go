@@ -28,6 +28,9 @@ var style []byte
 //go:embed script.js
 var script []byte
 
+//go:embed icon.svg
+var icon []byte
+
 // Settings are what the page shows.
 type Settings struct {
 	Client    *trulioo.Client
@@ -115,6 +118,7 @@ func (w *Server) routes() http.Handler {
 	mux.HandleFunc("GET /stream", w.stream)
 	mux.HandleFunc("GET /style.css", content("text/css; charset=utf-8", style))
 	mux.HandleFunc("GET /script.js", content("text/javascript; charset=utf-8", script))
+	mux.HandleFunc("GET /icon.svg", content("image/svg+xml", icon))
 	mux.HandleFunc("/", func(to http.ResponseWriter, r *http.Request) {
 		w.problem(to, r, http.StatusNotFound, "There is no such page.")
 	})
