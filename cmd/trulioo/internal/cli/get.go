@@ -139,13 +139,20 @@ func (p *profilePrinter) checks(profile *trulioo.Profile) {
 		return
 	}
 	p.title("Checks")
+	screenings := profile.Screenings()
 	for _, service := range services {
 		name := service.NodeTitle
 		if name == "" {
 			name = string(service.NodeType)
 		}
 		word, style := matchWord(service.Match)
-		p.line("  %s %s  %s", term.Pad(term.Cut(term.Clean(name), 28), 28), p.out.Paint(style, word), minute(service.Timestamp))
+		for _, s := range screenings {
+			if screened := s.Service; screened.FlowID == service.FlowID && screened.NodeID == service.NodeID && screened.Timestamp == service.Timestamp {
+				// "match" means clear here, and would be read as the opposite.
+				word, style = s.Outcome.String(), outcomeStyle(s.Outcome)
+			}
+		}
+		p.line("  %s %s  %s", term.Pad(term.Cut(term.Clean(name), 28), 28), p.out.Paint(style, term.Pad(word, 13)), minute(service.Timestamp))
 		details, err := service.Details()
 		if errors.Is(err, trulioo.ErrNoDetails) {
 			continue
@@ -188,9 +195,9 @@ func matchWord(match *bool) (string, term.Style) {
 	case match == nil:
 		return "no outcome", term.Faint
 	case *match:
-		return "match     ", term.Green
+		return "match", term.Green
 	}
-	return "no match  ", term.Red
+	return "no match", term.Red
 }
 
 func (p *profilePrinter) files(profile *trulioo.Profile) {

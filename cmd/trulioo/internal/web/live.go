@@ -28,7 +28,7 @@ type received struct {
 }
 
 func rowOf(d callback.Delivery) received {
-	row := received{N: d.N, At: d.At, Word: d.Result, Class: "good", Took: d.Took.Round(time.Millisecond).String(), Verified: d.Verified()}
+	row := received{N: d.N, At: d.At, Word: d.Result, Class: "good", Took: d.Took.Round(10 * time.Microsecond).String(), Verified: d.Verified()}
 	if d.Event != nil {
 		row.Type, row.Client, row.Workflow, row.Test, row.Retry = string(d.Event.Type), d.Event.ClientID, d.Event.FlowID, d.Event.Test, d.Event.Retry
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 	"github.com/trulioo-go/trulioo/truliootest"
@@ -179,15 +180,31 @@ func TestThePictureCountsWhatIsThere(t *testing.T) {
 		return strings.Contains(body, "count 120 profiles")
 	}, time.Minute, 50*time.Millisecond)
 	_, body := get(t, client, p.origin+"/")
-	accepted := 0
+	accepted, outcomes, failed := 0, map[string]int{}, map[string]int{}
 	for row, err := range p.client.Clients.All(t.Context(), nil) {
 		require.NoError(t, err)
 		if row.Status == trulioo.StatusAccepted || row.Status == trulioo.StatusCompleted {
 			accepted++
 		}
+		profile, err := p.client.Clients.Get(t.Context(), row.ID, &trulioo.GetOptions{FullServiceDetails: true})
+		require.NoError(t, err)
+		record := keep.NewRecord("", row, profile, true)
+		outcomes[record.Screening]++
+		for name := range strings.SplitSeq(record.FailedSources, "; ") {
+			failed[name]++
+		}
 	}
 	assert.Regexp(t, `accepted or completed <b>`+strconv.Itoa(accepted)+`</b>`, body)
-	assert.Contains(t, body, "Credit Agency 1")
+	delete(outcomes, "")
+	delete(failed, "")
+	require.NotEmpty(t, outcomes)
+	require.NotEmpty(t, failed)
+	for what, n := range outcomes {
+		assert.Contains(t, body, `<th scope="row">`+what+`</th><td>`+strconv.Itoa(n)+`</td>`)
+	}
+	for what, n := range failed {
+		assert.Contains(t, body, `<th scope="row">`+what+`</th><td>`+strconv.Itoa(n)+`</td>`)
+	}
 }
 
 //nolint:paralleltest // open sets a variable

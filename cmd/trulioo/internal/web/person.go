@@ -84,7 +84,14 @@ func newPerson(p *trulioo.Profile, show bool) Person {
 	person.entered(p, hide)
 	person.screened(p, hide)
 	for _, service := range p.Services() {
-		person.Checks = append(person.Checks, newCheck(service))
+		check := newCheck(service)
+		for _, s := range p.Screenings() {
+			if screened := s.Service; screened.FlowID == service.FlowID && screened.NodeID == service.NodeID && screened.Timestamp == service.Timestamp {
+				// "match" means clear here, and would be read as the opposite.
+				check.Word, check.Class = s.Outcome.String(), outcomeClass(s.Outcome)
+			}
+		}
+		person.Checks = append(person.Checks, check)
 	}
 	for i, ref := range p.Files() {
 		person.Photos = append(person.Photos, Photo{i, hide(ref.Name()), ref.Field})
@@ -148,20 +155,24 @@ func (person *Person) enter(label, value string) {
 func (person *Person) screened(p *trulioo.Profile, hide func(string) string) {
 	for _, s := range p.Screenings() {
 		screening := Screening{
-			Lists: cmp.Or(strings.Join(s.Lists, ", "), s.Service.NodeTitle, "Watchlist check"), Outcome: s.Outcome.String(), Class: "wait",
+			Lists: cmp.Or(strings.Join(s.Lists, ", "), s.Service.NodeTitle, "Watchlist check"), Outcome: s.Outcome.String(), Class: outcomeClass(s.Outcome),
 			Why: s.Why, At: s.Service.Timestamp,
-		}
-		switch {
-		case s.Outcome == trulioo.ScreeningClear:
-			screening.Class = "good"
-		case s.Outcome.Hit():
-			screening.Class = "bad"
 		}
 		for _, hit := range s.Hits {
 			screening.Hits = append(screening.Hits, Hit{string(hit.Kind), hide(hit.SubjectMatched), hit.SourceAgencyName, hit.SourceRegion, hit.Datasource, hit.Score})
 		}
 		person.Screenings = append(person.Screenings, screening)
 	}
+}
+
+func outcomeClass(o trulioo.ScreeningOutcome) string {
+	switch {
+	case o == trulioo.ScreeningClear:
+		return "good"
+	case o.Hit():
+		return "bad"
+	}
+	return "wait"
 }
 
 func newCheck(service trulioo.ServiceResult) Check {

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// trulioo is the program as a process, with an account of the server and a home of its own.
+func trulioo(t *testing.T, srv *truliootest.Server, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath("trulioo") // which testscript.Main has put there
+	require.NoError(t, err)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	home := t.TempDir()
+	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home, "TEST_KEYRING="+filepath.Join(home, "keyring"))
+	if srv != nil {
+		cmd.Env = append(cmd.Env, "TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret,
+			"TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL)
+	}
+	return cmd
+}
+
+// Every command that asks the API ends at once when Ctrl-C is pressed while the
+// server is silent, with 130 and nothing but what it had said before.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"workflows": {"workflows"},
+		"clients":   {"clients", "--json"},
+		"get":       {"get", "665f1b1c2d3e4f5a6b7c8d9e"},
+		"files":     {"files", "665f1b1c2d3e4f5a6b7c8d9e", "-o", "files"},
+		"find":      {"find", "--name"},
+		"export":    {"export", "--csv", "people.csv"},
+		"sync":      {"sync", "-o", "people"},
+		"whoami":    {"whoami"},
+		"doctor":    {"doctor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := truliootest.NewServer(t)
+			for _, operation := range []truliootest.Operation{truliootest.ListWorkflows, truliootest.ListClients, truliootest.GetClient} {
+				srv.Fail(operation, truliootest.Hang())
+			}
+			cmd := trulioo(t, srv, args...)
+			cmd.Dir = t.TempDir()
+			cmd.Stdin = strings.NewReader("nakamura\n")
+			var said bytes.Buffer
+			cmd.Stderr = &said
+			require.NoError(t, cmd.Start())
+			require.Eventually(t, func() bool { return srv.Count(truliootest.Any)-srv.Count(truliootest.FetchToken) > 0 }, time.Minute, time.Millisecond)
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+			require.Error(t, cmd.Wait())
+			assert.Equal(t, 130, cmd.ProcessState.ExitCode(), said.String())
+			assert.NotContains(t, said.String(), "665f1b1c2d3e4f5a6b7c8d9e")
+			assert.NotContains(t, said.String(), "panic")
+		})
+	}
+}
+
+// kept is what a place holds, and with a folder all its files.
+func kept(t *testing.T, place string) map[string]any {
+	t.Helper()
+	found := map[string]any{}
+	records, end, err := keep.Read(t.Context(), place)
+	require.NoError(t, err)
+	for r, err := range records {
+		require.NoError(t, err)
+		require.NotContains(t, found, r.ClientID, "each client once")
+		found[r.ClientID] = r
+	}
+	require.NoError(t, end())
+	info, err := os.Stat(place)
+	require.NoError(t, err)
+	if !info.IsDir() {
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+		return found
+	}
+	require.NoError(t, filepath.WalkDir(place, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, "others may not read it")
+		name, err := filepath.Rel(place, path)
+		if err != nil || entry.IsDir() || name == "index.ndjson" || strings.HasPrefix(name, ".") {
+			return err
+		}
+		data, err := os.ReadFile(path) //nolint:gosec // a folder of the test
+		found[name] = string(data)
+		return err
+	}))
+	return found
+}
+
+// Killed at random moments and run again each time, every place ends up as after
+// one clean run.
+func TestKilledAndRunAgain(t *testing.T) {
+	t.Parallel()
+	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 160, Seed: 3, Ties: 3, UndatedEvery: 50})
+	srv := truliootest.NewServer(t, truliootest.WithLive(account), truliootest.WithLatency(8*time.Millisecond), truliootest.WithFiles(truliootest.Files{Size: 60_000}))
+	for name, flags := range map[string][]string{
+		"folder":  {"-o", "people", "--files"},
+		"sqlite":  {"--sqlite", "people.db"},
+		"csv":     {"--csv", "people.csv"},
+		"parquet": {"--parquet", "people.parquet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"export", "--concurrency", "4"}, flags...)
+			clean := t.TempDir()
+			cmd := trulioo(t, srv, args...)
+			cmd.Dir = clean
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			want := kept(t, filepath.Join(clean, flags[1]))
+			require.GreaterOrEqual(t, len(want), 160)
+
+			rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+			dir, kills := t.TempDir(), 0
+			for whole := false; !whole; {
+				cmd := trulioo(t, srv, args...)
+				cmd.Dir = dir
+				require.NoError(t, cmd.Start())
+				timer := time.AfterFunc(time.Duration(40+rng.IntN(400))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+				if kills == 12 {
+					timer.Stop() // and now to the end
+				}
+				whole = cmd.Wait() == nil
+				timer.Stop()
+				if !whole {
+					require.Equal(t, -1, cmd.ProcessState.ExitCode(), "killed, and not failed")
+					kills++
+				}
+			}
+			got := kept(t, filepath.Join(dir, flags[1]))
+			require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
+			for key := range want {
+				require.Equal(t, want[key], got[key], key)
+			}
+			left, err := filepath.Glob(filepath.Join(dir, ".*"))
+			require.NoError(t, err)
+			assert.Empty(t, left, "nothing unfinished is left")
+			t.Logf("killed %d times", kills)
+		})
+	}
+}
+
+// Two at once: the second one says so and touches nothing.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{
+		"folder": {"-o", "people"}, "csv": {"--csv", "people.csv"}, "parquet": {"--parquet", "people.parquet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := truliootest.NewServer(t)
+			srv.Fail(truliootest.GetClient, truliootest.Hang())
+			dir := t.TempDir()
+			first := trulioo(t, srv, append([]string{"export"}, flags...)...)
+			first.Dir = dir
+			require.NoError(t, first.Start())
+			require.Eventually(t, func() bool { return srv.Count(truliootest.GetClient) > 0 }, time.Minute, time.Millisecond)
+			second := trulioo(t, srv, append([]string{"export"}, flags...)...)
+			second.Dir = dir
+			out, err := second.CombinedOutput()
+			require.Error(t, err)
+			assert.Equal(t, 1, second.ProcessState.ExitCode())
+			assert.Contains(t, string(out), "another trulioo is at work")
+			require.NoError(t, first.Process.Kill())
+			_ = first.Wait()
+		})
+	}
+}
