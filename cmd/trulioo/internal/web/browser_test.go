@@ -132,7 +132,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(chromedp.Navigate(p.first), chromedp.WaitVisible("#by-day"))
 	require.Eventually(t, func() bool {
 		b.do(chromedp.Reload(), chromedp.WaitVisible("#by-day"))
-		return strings.Contains(b.text(), "count 120 profiles")
+		return strings.Contains(b.text(), "count 240 profiles")
 	}, time.Minute, 200*time.Millisecond)
 	assert.Contains(t, b.text(), "Checks that failed, by data source")
 	b.shot("overview")

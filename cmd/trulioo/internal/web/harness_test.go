@@ -35,7 +35,7 @@ func open(t *testing.T, change ...func(*web.Settings)) *page {
 	t.Helper()
 	// The exports of whoever runs the tests are not the test's.
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	box, err := sandbox.Start(sandbox.Settings{Clients: 120})
+	box, err := sandbox.Start(sandbox.Settings{Clients: sandbox.Clients})
 	require.NoError(t, err)
 	t.Cleanup(box.Close)
 	log := &callback.Log{}
