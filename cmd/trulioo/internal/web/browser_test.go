@@ -106,6 +106,22 @@ func (b *tab) until(expression string) {
 	}, time.Minute, 50*time.Millisecond, expression)
 }
 
+// picture waits for no frame that a busy machine never draws: it asks again.
+func (b *tab) picture() (picture []byte) {
+	b.t.Helper()
+	var err error
+	for range 5 {
+		ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
+		picture, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		cancel()
+		if err == nil {
+			break
+		}
+	}
+	require.NoError(b.t, err)
+	return picture
+}
+
 // shot takes a picture of the whole page in light and in dark, into the folder of
 // SCREENSHOTS if that is set.
 func (b *tab) shot(name string) {
@@ -115,8 +131,7 @@ func (b *tab) shot(name string) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 		require.NoError(b.t, err)
-		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-		require.NoError(b.t, err)
+		picture := b.picture()
 		require.NotEmpty(b.t, picture)
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), picture, 0o600))
