@@ -30,7 +30,9 @@ type Workflow struct {
 type EndClient struct {
 	// ID is the end client's id, as in a webhook event's ClientID.
 	ID string `json:"id"`
-	// OwnerIDs are the ids of the owners of the end client.
+	// OwnerIDs are the ids of the owners of the end client. The vendor does not say
+	// of what: it is a guess that they are ids of end clients, as Clients.Get takes,
+	// the people who own a business.
 	OwnerIDs []string `json:"ownerIds"`
 	// Created is when the end client first appeared.
 	Created Time `json:"created"`
@@ -55,7 +57,9 @@ type EndClient struct {
 type Profile struct {
 	// ID is the end client's id.
 	ID string `json:"id"`
-	// OwnerIDs are the ids of the owners of the end client.
+	// OwnerIDs are the ids of the owners of the end client. The vendor does not say
+	// of what: it is a guess that they are ids of end clients, as Clients.Get takes,
+	// the people who own a business.
 	OwnerIDs []string `json:"ownerIds"`
 	// Created is when the end client first appeared.
 	Created Time `json:"created"`

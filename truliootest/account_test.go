@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
@@ -233,4 +234,30 @@ func TestAFiftyThousandClientAccountIsSmall(t *testing.T) { //nolint:paralleltes
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.HeapAlloc, before.HeapAlloc+8<<20)
 	runtime.KeepAlive(live)
+}
+
+// A business's owners are people of the account, who can be asked for.
+func TestOwnersAreEndClients(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, Seed: 4})))
+	client := srv.Client()
+	owned := 0
+	for row, err := range client.Clients.All(t.Context(), nil) {
+		require.NoError(t, err)
+		profile, err := client.Clients.Get(t.Context(), row.ID, nil)
+		require.NoError(t, err)
+		assert.Equal(t, row.OwnerIDs, profile.OwnerIDs)
+		for _, id := range profile.OwnerIDs {
+			owned++
+			owner, err := client.Clients.Get(t.Context(), id, nil)
+			require.NoError(t, err)
+			assert.NotEqual(t, row.ID, id)
+			assert.Empty(t, owner.OwnerIDs, "a person")
+			assert.Empty(t, owner.Values(trulioo.RoleCompanyName))
+		}
+		if len(profile.OwnerIDs) > 0 && len(profile.FlowData) > 0 {
+			assert.NotEmpty(t, profile.Values(trulioo.RoleCompanyName), "only businesses have owners")
+		}
+	}
+	assert.Greater(t, owned, 5)
 }

@@ -156,21 +156,34 @@ func (a *Account) appendRow(b []byte, i int, d Dialect) []byte {
 func (a *Account) summary(p *jsonWriter, i int) {
 	r := &a.records[i]
 	p.text("id", a.id(i))
-	switch owners := a.hash(i, 10) % 12; owners {
-	case 0:
-		p.raw("ownerIds", "null")
-	case 1:
-		p.raw("ownerIds", "[]")
-	default:
+	if owner, ok := a.owner(i); ok {
 		p.open("ownerIds", '[')
-		p.text("", hexID(mix(a.spec.Seed^0x0e2)+owners%3))
+		p.text("", a.id(owner))
 		p.end(']')
+	} else if a.hash(i, 10)%12 == 0 {
+		p.raw("ownerIds", "null")
+	} else {
+		p.raw("ownerIds", "[]")
 	}
 	p.date("created", r.created)
 	p.date("lastModified", r.modified)
 	p.upper("profileType", "NORMAL")
 	p.upper("status", r.status)
 	p.flag("statusManuallyChanged", r.manual)
+}
+
+// owner is the person who owns business i: the one who came last before it. A
+// person has none, and neither has a business that came before all people.
+func (a *Account) owner(i int) (int, bool) {
+	if !a.business(i) {
+		return 0, false
+	}
+	for j := i - 1; j >= 0; j-- {
+		if a.records[j].own == nil && !a.business(j) {
+			return j, true
+		}
+	}
+	return 0, false
 }
 
 // uuid is an identifier of the account, the same for all clients.

@@ -20,8 +20,8 @@ type printer struct {
 func (p printer) line(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
 func (p printer) secret(value string) string {
-	if p.masked && value != "" {
-		return "***"
+	if p.masked {
+		return trulioo.Mask(value)
 	}
 	return value
 }

@@ -1,0 +1,189 @@
+package bundle
+
+import (
+	"cmp"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trulioo-go/trulioo"
+)
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"when": when}).Parse(pageText))
+
+func when(t trulioo.Time) string {
+	if t.IsZero() {
+		return "no date"
+	}
+	return t.UTC().Format("2 January 2006, 15:04:05 UTC")
+}
+
+// photo is a file of the profile on the page.
+type photo struct {
+	Entry
+
+	Image template.URL // "" for what a browser cannot show in a page
+}
+
+// imageBytes is how large a photo can be to be shown on the page itself.
+const imageBytes = 8 << 20
+
+// head keeps a file's bytes as long as they are few.
+type head struct{ bytes []byte }
+
+// Write never fails.
+func (h *head) Write(p []byte) (int, error) {
+	if room := imageBytes + 1 - len(h.bytes); room > 0 {
+		h.bytes = append(h.bytes, p[:min(len(p), room)]...)
+	}
+	return len(p), nil
+}
+
+// image is the file as a data: address, if its bytes are those of a photo: what
+// the server calls it decides nothing, and a drawing with scripts is none.
+func (h *head) image() template.URL {
+	kind := http.DetectContentType(h.bytes)
+	if len(h.bytes) > imageBytes || !slices.Contains([]string{"image/jpeg", "image/png", "image/gif", "image/webp"}, kind) {
+		return ""
+	}
+	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(h.bytes)) //nolint:gosec // a known kind and base64
+}
+
+// page is what the template shows.
+type page struct {
+	Profile    *trulioo.Profile
+	Made       trulioo.Time
+	Outcome    trulioo.ScreeningOutcome
+	Entered    []entered
+	Screenings []trulioo.Screening
+	Checks     []check
+	Photos     []shownPhoto
+	Missing    []Missing
+	Timeline   []trulioo.Moment
+}
+
+// entered is one question with what was answered to it, over all flows.
+type entered struct {
+	Label    string
+	Answers  []trulioo.Answer // one where all agree
+	Conflict bool
+}
+
+// check is a check and its record, where there is one.
+type check struct {
+	trulioo.ServiceResult
+
+	Result  string
+	Details *trulioo.ServiceDetails
+	Errors  []trulioo.DatasourceError
+}
+
+// shownPhoto is a photo with the label of its field.
+type shownPhoto struct {
+	photo
+
+	Label string
+}
+
+func newPage(b *builder) page {
+	p := page{
+		Profile: b.profile, Made: trulioo.Time{Time: b.manifest.Made.Truncate(time.Second)}, Outcome: b.profile.ScreeningOutcome(),
+		Entered: answers(b.profile), Screenings: b.profile.Screenings(), Missing: b.manifest.Missing, Timeline: b.profile.Timeline(),
+	}
+	p.Checks = checks(b.profile, p.Screenings)
+	for _, photo := range b.photos {
+		p.Photos = append(p.Photos, shownPhoto{photo, label(b.profile.FlowData[photo.FlowID].FieldData[photo.FieldID])})
+	}
+	return p
+}
+
+// label is what a field is called in the form.
+func label(f trulioo.Field) string {
+	return cmp.Or(strings.TrimSpace(f.Name), f.NormalizedName, string(f.Role))
+}
+
+// answers groups the fields by what they ask for: by role, else by the vendor's
+// name, else by the label.
+func answers(p *trulioo.Profile) []entered {
+	grouped := map[string]*entered{}
+	var order []string
+	for _, flowID := range slices.Sorted(maps.Keys(p.FlowData)) {
+		fields := p.FlowData[flowID].FieldData
+		for _, fieldID := range slices.Sorted(maps.Keys(fields)) {
+			field := fields[fieldID]
+			name := cmp.Or(question(field), fieldID)
+			for _, value := range field.Value {
+				if strings.TrimSpace(value) == "" {
+					continue
+				}
+				if grouped[name] == nil {
+					grouped[name] = &entered{Label: cmp.Or(label(field), fieldID)}
+					order = append(order, name)
+				}
+				grouped[name].add(trulioo.Answer{FlowID: flowID, Field: field, Value: strings.TrimSpace(value)})
+			}
+		}
+	}
+	all := make([]entered, 0, len(order))
+	for _, name := range order {
+		all = append(all, *grouped[name])
+	}
+	return all
+}
+
+// question tells what a field asks for. A city and a postal code have a role in
+// two spellings.
+func question(f trulioo.Field) string {
+	switch f.Role {
+	case trulioo.RoleAddressCity:
+		return string(trulioo.RoleCity)
+	case trulioo.RoleAddressZIP:
+		return string(trulioo.RolePostalCode)
+	}
+	return cmp.Or(string(f.Role), f.NormalizedName, f.Name)
+}
+
+func (e *entered) add(answer trulioo.Answer) {
+	if slices.ContainsFunc(e.Answers, func(a trulioo.Answer) bool { return a.Value == answer.Value }) {
+		return
+	}
+	e.Answers = append(e.Answers, answer)
+	e.Conflict = len(e.Answers) > 1
+}
+
+// checks says of each check what it came to. The match of a watchlist check is
+// not said: it means the opposite of what a reader takes it for.
+func checks(p *trulioo.Profile, screenings []trulioo.Screening) []check {
+	var all []check
+	for _, service := range p.Services() {
+		c := check{ServiceResult: service, Result: result(service)}
+		for _, s := range screenings {
+			if s.Service.NodeID == service.NodeID && s.Service.FlowID == service.FlowID && s.Service.Timestamp == service.Timestamp {
+				c.Result = "watchlists: " + s.Outcome.String()
+			}
+		}
+		if details, err := service.Details(); err == nil {
+			c.Details, c.Errors = details, details.DatasourceErrors()
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func result(s trulioo.ServiceResult) string {
+	switch {
+	case s.Match == nil:
+		return "no outcome"
+	case *s.Match:
+		return "match"
+	}
+	return "no match"
+}
