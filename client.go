@@ -25,6 +25,7 @@ type Client struct {
 	family    *family
 	prefix    string
 	transport *transport.Transport
+	patience  func() patience // of an export with calls that its functions make; nil elsewhere
 }
 
 // family is what a client shares with those that With makes of it.

@@ -39,7 +39,7 @@
 //	GET query/clients            ClientsService.All       clients.go
 //	GET query/client/{clientId}  ClientsService.Get       clients.go
 //	GET query/client/{clientId}  ClientsService.Export    export.go
-//	GET query/clients            ClientsService.Slices    clients.go
+//	GET query/clients            ClientsService.Slices    export_cursor.go
 //	GET query/file               FilesService.Download    files.go
 //	GET query/file               FilesService.Save        files.go
 //	GET query/file               FilesService.SaveAll     save_all.go

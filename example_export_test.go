@@ -67,7 +67,7 @@ func ExampleClientsService_Export_resume() {
 		return
 	}
 	again := 0
-	opts := &trulioo.ExportOptions{Resume: cursor, Skip: func(id string) bool { return done[id] }}
+	opts := &trulioo.ExportOptions{Resume: cursor, Skip: func(row *trulioo.EndClient) bool { return done[row.ID] }}
 	for _, err := range client.Clients.Export(context.Background(), opts) {
 		if err != nil {
 			fmt.Println(err)

@@ -162,7 +162,7 @@ func TestExportCountsTheGoneAndTheFailed(t *testing.T) {
 	srv.Fail(truliootest.GetClient, truliootest.Answer(422, `{"message":"no"}`), truliootest.Path(ids[5]))
 	var last trulioo.ExportProgress
 	items := exported(t, srv.Client(), &trulioo.ExportOptions{
-		Skip:       func(id string) bool { return id == ids[7] },
+		Skip:       func(row *trulioo.EndClient) bool { return row.ID == ids[7] },
 		OnProgress: func(p trulioo.ExportProgress) { last = p },
 	})
 	assert.Len(t, items, 18)

@@ -123,7 +123,16 @@ func (s *FilesService) ask(ctx context.Context, method, key string, header http.
 		Accept:    func(resp *http.Response) error { return pageForFile(key, resp.Header.Get("Content-Type")) },
 	}
 	maps.Copy(call.Header, header)
-	return s.client.do(ctx, call)
+	again := func(context.Context, error) bool { return false }
+	if s.client.patience != nil {
+		again = s.client.patience()
+	}
+	for {
+		resp, err := s.client.do(ctx, call)
+		if err == nil || !again(ctx, err) {
+			return resp, err
+		}
+	}
 }
 
 // pageForFile refuses a gateway's page, or an error in JSON, in place of a file

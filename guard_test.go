@@ -146,7 +146,7 @@ func TestTrap_callbacks_of_an_export_that_panic_or_end_their_goroutine(t *testin
 			return &trulioo.ExportOptions{OnProfile: func(context.Context, *trulioo.Client, *trulioo.Profile) error { end(); return nil }}
 		},
 		"Skip": func(end func()) *trulioo.ExportOptions {
-			return &trulioo.ExportOptions{Skip: func(string) bool { end(); return false }}
+			return &trulioo.ExportOptions{Skip: func(*trulioo.EndClient) bool { end(); return false }}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

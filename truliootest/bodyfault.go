@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/trulioo-go/trulioo/internal/pace"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // cutKind is what happens inside of a body.
@@ -95,7 +95,7 @@ func (w *shapedWriter) makeCut() {
 	case cutReset:
 		resetConnection(w.ResponseWriter)
 	case cutStall:
-		if w.effect.pause > 0 && pace.Wait(w.done, w.effect.pause) {
+		if w.effect.pause > 0 && transport.Wait(w.done, w.effect.pause) {
 			return
 		}
 		<-w.done.Done()

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/pace"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // Fault is a rule of Server.Fail.
@@ -219,7 +219,7 @@ func (e Effect) RetryAfterDate(in time.Duration) Effect {
 
 // apply gives the effect to one request.
 func (e Effect) apply(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if e.delay > 0 && !pace.Wait(r.Context(), e.delay) {
+	if e.delay > 0 && !transport.Wait(r.Context(), e.delay) {
 		panic(http.ErrAbortHandler)
 	}
 	if e.retryDate != 0 {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/internal/guard"
-	"github.com/trulioo-go/trulioo/internal/pace"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // What a Server's sender proves itself with; give them to the handler under test.
@@ -61,7 +61,7 @@ func (s *Sender) SendEvent(ctx context.Context, target string, ev *trulioo.Event
 	var last error
 	pause := cmp.Or(s.Wait, 20*time.Millisecond)
 	for attempt := range max(cmp.Or(s.Attempts, 5), 1) {
-		if attempt > 0 && !pace.Wait(ctx, pause<<(attempt-1)) {
+		if attempt > 0 && !transport.Wait(ctx, pause<<(attempt-1)) {
 			return ctx.Err()
 		}
 		status, err := s.Deliver(ctx, target, ev, ev.Retry+attempt)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/trulioo-go/trulioo/internal/guard"
 	"github.com/trulioo-go/trulioo/internal/loopback"
-	"github.com/trulioo-go/trulioo/internal/pace"
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // The credentials of a server that was not given others. The secret holds the
@@ -234,7 +234,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	to := s.route(r)
 	rec := &recorder{ResponseWriter: w, counts: &s.counts, entry: s.counts.begin(to.operation, r)}
 	rec.Header().Set("X-Request-Id", "req-"+strconv.FormatUint(s.requests.Add(1), 10))
-	if to.operation != FetchToken && s.setup.latency > 0 && !pace.Wait(r.Context(), s.setup.latency) {
+	if to.operation != FetchToken && s.setup.latency > 0 && !transport.Wait(r.Context(), s.setup.latency) {
 		panic(http.ErrAbortHandler)
 	}
 	normal := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, to) })

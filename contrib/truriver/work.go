@@ -108,7 +108,8 @@ func (e *Exporter) export(ctx, limited context.Context, t *turn) error {
 		Concurrency:        e.concurrency,
 		Slice:              t.slice,
 		Resume:             t.cursor,
-		Skip:               func(id string) bool { return t.have[id] },
+		PassFailed:         true, // tryAgain sees to them
+		Skip:               func(row *trulioo.EndClient) bool { return t.have[row.ID] },
 		OnProgress:         func(p trulioo.ExportProgress) { gone = p.Gone },
 	}
 	for item, err := range e.client.Clients.Export(limited, options) {

@@ -159,7 +159,7 @@ func (f *folder) saveState() error {
 	return f.root.Rename(part, cursor)
 }
 
-func (f *folder) has(id string) bool { return f.have[id] }
+func (f *folder) has(row *trulioo.EndClient) bool { return f.have[row.ID] }
 
 // write adds a client's line: the server's own JSON, with the white space between
 // its tokens taken out and nothing else.

@@ -97,14 +97,14 @@ func (l *RateLimit) await(ctx context.Context, turn chan struct{}) error {
 		if wait == 0 {
 			return nil
 		}
-		if !sleep(ctx, wait) {
+		if !Wait(ctx, wait) {
 			return ctx.Err()
 		}
 	}
 }
 
-// sleep waits, and reports whether ctx let it.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Wait waits, and reports whether ctx let it.
+func Wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

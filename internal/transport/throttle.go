@@ -89,7 +89,7 @@ func (t *throttle) pauseFor(ctx context.Context, d time.Duration) error {
 	}
 	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
 	defer end(Outcome{})
-	if !sleep(ctx, d) {
+	if !Wait(ctx, d) {
 		return ctx.Err()
 	}
 	return nil

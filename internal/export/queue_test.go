@@ -1,4 +1,4 @@
-package inorder_test
+package export_test
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/internal/inorder"
+	"github.com/trulioo-go/trulioo/internal/export"
 )
 
-func TestLineKeepsItsOrderAndItsLength(t *testing.T) {
+func TestOrderedQueueKeepsItsOrderAndItsLength(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const jobs, length, workers = 20, 6, 3
-		l := inorder.New[int](length)
+		l := export.NewOrderedQueue[int](length)
 		put := 0
 		go func() {
 			defer l.Close()
@@ -50,7 +50,7 @@ func TestLineKeepsItsOrderAndItsLength(t *testing.T) {
 	})
 }
 
-func TestLineEnds(t *testing.T) {
+func TestOrderedQueueEnds(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	fails := func(context.Context, *int) error { return broken }
@@ -58,12 +58,12 @@ func TestLineEnds(t *testing.T) {
 	cancel()
 	n := 1
 
-	full := inorder.New[int](2)
+	full := export.NewOrderedQueue[int](2)
 	require.NoError(t, full.Put(t.Context(), &n))
 	require.ErrorIs(t, full.Put(ended, &n), context.Canceled)
 	require.ErrorIs(t, full.PutWork(ended, &n), context.Canceled)
 
-	undone := inorder.New[int](2)
+	undone := export.NewOrderedQueue[int](2)
 	require.NoError(t, undone.PutWork(t.Context(), &n))
 	require.NoError(t, undone.Work(ended, fails), "there is nobody left to work for")
 	require.ErrorIs(t, undone.Work(t.Context(), fails), broken)

@@ -1,0 +1,131 @@
+package trulioo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	list "github.com/trulioo-go/trulioo/internal/export"
+	"github.com/trulioo-go/trulioo/internal/redact"
+)
+
+// Slices cuts the account, or what a filter leaves of it, into slices of at most
+// size clients each, or as few as one second has, without delivering any. Each
+// can be exported by another process, with ExportOptions.Slice and the same
+// Filter, in any order and again after a failure. The last one must wait for
+// the others to be done: it finds the clients that moved meanwhile, and those
+// without a date. A client can be in two slices, so what is exactly once in
+// one export needs a key by client id where the results of all come together.
+func (s *ClientsService) Slices(ctx context.Context, filter ClientFilter, size int) ([]Slice, error) {
+	if size < 1 {
+		return nil, &ArgumentError{Argument: "size", Reason: "must be positive"}
+	}
+	x, err := newExport(ctx, s.client, &ExportOptions{Filter: filter, Concurrency: 1})
+	if err != nil {
+		return nil, err
+	}
+	ranges, err := x.scanner.Cut(ctx, size)
+	if err != nil {
+		return nil, listError(err)
+	}
+	cut := make([]Slice, len(ranges))
+	for i, r := range ranges {
+		cut[i] = Slice{list.Cursor{Scope: x.scope, Position: list.Position{Range: r}}}
+	}
+	return cut, nil
+}
+
+// Slice is a piece of the account's time as a small JSON value, so that an
+// export can be divided among processes. ClientsService.Slices makes them, and
+// ExportOptions.Slice takes one. Its zero value is the whole account, and null
+// in JSON.
+type Slice struct{ of list.Cursor }
+
+// IsZero reports whether the slice is the whole account.
+func (s Slice) IsZero() bool { return s == Slice{} }
+
+// MarshalJSON writes the slice.
+func (s Slice) MarshalJSON() ([]byte, error) { return s.of.MarshalJSON() }
+
+// UnmarshalJSON reads what MarshalJSON wrote. Anything else is an
+// *ArgumentError.
+func (s *Slice) UnmarshalJSON(data []byte) error { return unmarshalCursor("Slice", &s.of, data) }
+
+// Cursor is how far an export has come: a small JSON value, to be kept after
+// what came before it is safe. Its zero value is the beginning, and null in
+// JSON. It holds the last client's id and date.
+type Cursor struct{ at list.Cursor }
+
+// IsZero reports whether the cursor is the beginning.
+func (c Cursor) IsZero() bool { return c == Cursor{} }
+
+// MarshalJSON writes the cursor.
+func (c Cursor) MarshalJSON() ([]byte, error) { return c.at.MarshalJSON() }
+
+// UnmarshalJSON reads what MarshalJSON wrote. Anything else is an
+// *ArgumentError.
+func (c *Cursor) UnmarshalJSON(data []byte) error { return unmarshalCursor("Cursor", &c.at, data) }
+
+// Format prints the type's name only: a cursor holds a client's id.
+func (c Cursor) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Cursor") }
+
+// LogValue is the type's name, for slog.
+func (c Cursor) LogValue() slog.Value { return redact.Value("trulioo.Cursor") }
+
+func unmarshalCursor(argument string, c *list.Cursor, data []byte) error {
+	if err := c.UnmarshalJSON(data); err != nil {
+		return &ArgumentError{Argument: argument, Reason: err.Error()}
+	}
+	return nil
+}
+
+// between is the time that the filter chooses.
+func (f *ClientFilter) between() list.TimeRange { return list.Between(f.After, f.Before) }
+
+// digest tells filters apart without showing them. It is made from all fields, so
+// that none can be forgotten; times and statuses count by what they choose.
+func (f *ClientFilter) digest() string {
+	same := *f
+	r := f.between()
+	same.After, same.Before = time.Unix(max(r.From, 0), 0).UTC(), time.Unix(min(r.To, 1<<40), 0).UTC()
+	same.Statuses = slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
+	text, err := json.Marshal(same)
+	if err != nil {
+		// Only a time beyond the year 9999 cannot be written; it is a time all the same.
+		text = fmt.Append(nil, same)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// scope is what the cursors of an export belong to.
+func (o *ExportOptions) scope(c *config) list.Scope {
+	return list.Scope{Environment: string(c.environment), APIVersion: string(c.version), Filter: o.Filter.digest()}
+}
+
+// reading says what of the list an export reads, and what its cursors belong to.
+func (o *ExportOptions) reading(c *config) (list.Config[*EndClient], list.Scope, error) {
+	r := list.Config[*EndClient]{Filter: o.Filter.between(), Slice: o.Filter.between(), Resume: o.Resume.at.Position}
+	scope := o.scope(c)
+	if err := o.Filter.check("ExportOptions.Filter"); err != nil {
+		return r, scope, err
+	}
+	if !o.Slice.IsZero() {
+		if other := o.Slice.of.Differs(scope); other != "" {
+			return r, scope, &ArgumentError{Argument: "ExportOptions.Slice", Reason: "is of another " + other}
+		}
+		r.Slice = o.Slice.of.Range
+		sliced := o.Filter
+		sliced.After, sliced.Before = r.Slice.Bounds()
+		scope.Filter = sliced.digest()
+	}
+	if other := o.Resume.at.Differs(scope); other != "" && !o.Resume.IsZero() {
+		return r, scope, &ArgumentError{Argument: "ExportOptions.Resume", Reason: "is of another " + other}
+	}
+	return r, scope, nil
+}
