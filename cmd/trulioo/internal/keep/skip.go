@@ -1,14 +1,18 @@
 package keep
 
-// skip says which clients of the list need not be fetched: those kept as they are.
-func (j *Job) skip(kept *keptClients) func(clientID string) bool {
-	return func(clientID string) bool {
-		was, known := kept.clients[clientID]
+import "github.com/trulioo-go/trulioo"
+
+// skip says which clients of the list need not be fetched: those kept as they are
+// now. Where a date of the last change is missing, nobody knows.
+func (j *Job) skip(kept *keptClients) func(row *trulioo.EndClient) bool {
+	return func(row *trulioo.EndClient) bool {
+		was, known := kept.clients[row.ID]
 		if !known {
 			return false
 		}
 		was.seen = true
-		if was.details != j.Details && j.Details || j.Files && !was.files {
+		unchanged := was.modified != 0 && !row.LastModified.IsZero() && was.modified == row.LastModified.Unix()
+		if !unchanged || was.details != j.Details && j.Details || j.Files && !was.files {
 			return false
 		}
 		kept.unchanged++
