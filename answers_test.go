@@ -117,7 +117,7 @@ func TestGetDemandsTheProfileOfTheIDAskedFor(t *testing.T) {
 			require.ErrorAs(t, err, &decode, body)
 			require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, body)
 			assert.Equal(t, path, decode.Path, body)
-			assert.NotContains(t, err.Error(), "b", body) //nolint:testifylint // an id
+			assert.NotContains(t, err.Error(), "b", body)
 		})
 	}
 }

@@ -599,7 +599,7 @@ func TestAuthErrorSaysWhy(t *testing.T) {
 
 // A server of one's own has its own token endpoint: the vendor's must not get
 // the credentials for it.
-func TestLocalBaseURLNeedsATokenURL(t *testing.T) {
+func TestLocalBaseURLNeedsATokenURL(t *testing.T) { //nolint:paralleltest // it sets variables
 	for base, refused := range map[string]bool{
 		"http://127.0.0.1:8076/export": true, "https://localhost/export": true, "http://[::1]": true, "http://sandbox:8076/export": true,
 		trulioo.DefaultBaseURL: false, trulioo.AlternativeBaseURL: false, "https://gateway.example.com": false,

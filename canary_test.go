@@ -349,7 +349,7 @@ func download(ctx context.Context, client *trulioo.Client, key string) (any, err
 }
 
 func saveAll(ctx context.Context, client *trulioo.Client, key string) (any, error) {
-	dir, err := os.MkdirTemp("", mark) //nolint:usetesting // it ends with the call, of which there are many
+	dir, err := os.MkdirTemp("", mark)
 	if err != nil {
 		return nil, err
 	}

@@ -58,11 +58,11 @@ func FuzzDecode(f *testing.F) {
 			require.False(t, object && len(data) < 4096, "an object was lost: %v", err)
 			return
 		}
-		if keeper, ok := ours.Interface().(wire.Keeper); ok {
+		if keeper, ok := reflect.TypeAssert[wire.Keeper](ours); ok {
 			keeper.Keep(nil) // encoding/json does not know it
 		}
 		if object && json.Unmarshal(body, theirs.Interface()) == nil && unambiguous(body) {
-			if keeper, ok := theirs.Interface().(wire.Keeper); ok {
+			if keeper, ok := reflect.TypeAssert[wire.Keeper](theirs); ok {
 				keeper.Keep(nil)
 			}
 			require.Equal(t, theirs.Interface(), ours.Interface())
@@ -71,7 +71,7 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, err)
 		again := reflect.New(of)
 		require.NoError(t, wire.Unmarshal(slices.Clone(encoded), again.Interface()), "%s", encoded)
-		if keeper, ok := again.Interface().(wire.Keeper); ok {
+		if keeper, ok := reflect.TypeAssert[wire.Keeper](again); ok {
 			keeper.Keep(nil)
 		}
 		twice, err := wire.Marshal(again.Interface())
@@ -231,11 +231,11 @@ func TestARowDoesNotHoldItsPage(t *testing.T) {
 		page, err := decodePage(body, endClientOf)
 		require.NoError(t, err)
 		for _, c := range page.Data {
-			assert.Equal(t, row, string(c.Raw)) //nolint:testifylint // the very bytes
+			assert.Equal(t, row, string(c.Raw))
 			assert.LessOrEqual(t, cap(c.Raw), len(row)*11/10)
 		}
 		clear(body)
-		assert.Equal(t, row, string(page.Data[1].Raw), "a copy") //nolint:testifylint // the very bytes
+		assert.Equal(t, row, string(page.Data[1].Raw), "a copy")
 		var stored EndClient
 		require.NoError(t, json.Unmarshal([]byte(row), &stored))
 		assert.Equal(t, len(row), cap(stored.Raw))

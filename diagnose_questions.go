@@ -631,9 +631,9 @@ func unknownMembers(value any, t reflect.Type, path string, found map[string]boo
 
 // fieldOf is the type of the field that a member is decoded into.
 func fieldOf(t reflect.Type, name string) (reflect.Type, bool) {
-	for i := range t.NumField() {
-		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag != "-" && strings.EqualFold(tag, name) {
-			return t.Field(i).Type, true
+	for field := range t.Fields() {
+		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag != "-" && strings.EqualFold(tag, name) {
+			return field.Type, true
 		}
 	}
 	return nil, false

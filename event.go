@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -264,7 +265,7 @@ func (e *Event) Field(path ...string) (value json.RawMessage, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return raw[:len(raw):len(raw)], true
+	return slices.Clip(raw), true
 }
 
 // UnmarshalJSON is ParseEvent. A null leaves the event as it is, as encoding/json

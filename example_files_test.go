@@ -30,7 +30,7 @@ func ExampleFilesService_SaveAll() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	for range 2 {
 		saved, err := client.Files.SaveAll(ctx, dir, profile)
 		if err != nil {

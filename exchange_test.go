@@ -139,12 +139,10 @@ func TestTrap_switching_protocols_is_an_answer_at_once(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		open.Add(1)
-		go func() {
-			defer open.Done()
+		open.Go(func() {
 			_, _ = io.Copy(io.Discard, conn) // until the client hangs up
 			_ = conn.Close()
-		}()
+		})
 	}))
 	t.Cleanup(srv.Close)
 	client := withTransport(t, http.DefaultTransport, trulioo.WithBaseURL(srv.URL))

@@ -191,7 +191,7 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 	}
 	var t download.Transfer
 	for attempt := 1; ; attempt++ {
-		resp, err := s.open(ctx, key, t.Header()) //nolint:bodyclose // copyFile closes it
+		resp, err := s.open(ctx, key, t.Header())
 		if err != nil {
 			return t.Written, err
 		}

@@ -111,12 +111,14 @@ func TestTrap_foreign_code_that_panics_or_ends_its_goroutine(t *testing.T) {
 				client := clientWith(t, srv, options(srv, func() { panic("boom") })...)
 				assert.Equal(t, "boom", recovered(func() { _, _ = client.Workflows.List(t.Context(), nil) }))
 				assert.Equal(t, "boom", recovered(func() {
-					for range client.Workflows.All(t.Context(), nil) {
+					for _, err := range client.Workflows.All(t.Context(), nil) {
+						_ = err
 						break
 					}
 				}), "in the fetch of a page ahead")
 				assert.Equal(t, "boom", recovered(func() {
-					for range client.Clients.Export(t.Context(), nil) {
+					for _, err := range client.Clients.Export(t.Context(), nil) {
+						_ = err
 						break
 					}
 				}), "in an export")
@@ -154,7 +156,8 @@ func TestTrap_callbacks_of_an_export_that_panic_or_end_their_goroutine(t *testin
 			inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 				client := srv.Client()
 				assert.Equal(t, "boom", recovered(func() {
-					for range client.Clients.Export(t.Context(), options(func() { panic("boom") })) {
+					for _, err := range client.Clients.Export(t.Context(), options(func() { panic("boom") })) {
+						_ = err
 					}
 				}))
 				var last error

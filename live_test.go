@@ -180,7 +180,7 @@ func TestLiveTestEnvironment(t *testing.T) {
 	require.Len(t, services, 1)
 	_, err := services[0].Details()
 	require.ErrorIs(t, err, trulioo.ErrNoDetails)
-	assert.ErrorContains(t, err, "the test one, which sends none even when asked")
+	require.ErrorContains(t, err, "the test one, which sends none even when asked")
 	assert.Equal(t, trulioo.TransactionInfo{AccountName: "account-name", AccountIdentifier: "account-identifier", CountryCode: "US",
 		Date: instant(t, "2022-11-22T00:00:00Z"), TransactionID: "test_transaction_id", TransactionRecordID: "test_transaction_record_id", UserName: "user-name"},
 		services[0].TransactionInfo)

@@ -57,7 +57,7 @@ func readValue(t testing.TB, dec *json.Decoder) *value {
 		require.NoError(t, err)
 		return &value{scalar: string(scalar)}
 	}
-	v := &value{bracket: byte(bracket)}
+	v := &value{bracket: byte(bracket)} //nolint:gosec // one of four, all ASCII
 	for dec.More() {
 		name := ""
 		if v.bracket == '{' {

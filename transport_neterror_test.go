@@ -26,8 +26,8 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 	t.Cleanup(plain.Close)
 	secure := tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS12})
 	mutual := tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12})
-	mutual12 := tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
-	old := tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // the fault under test
+	mutual12 := tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}) //nolint:gosec // its alert comes early
+	old := tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})                                            //nolint:gosec // the fault under test
 	trusting := func(s *httptest.Server) *http.Transport { return s.Client().Transport.(*http.Transport).Clone() }
 	only13 := trusting(mutual12)
 	only13.TLSClientConfig.MinVersion = tls.VersionTLS13
@@ -61,7 +61,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 			require.ErrorAs(t, err, &down)
 			assert.Equal(t, c.reason, down.Reason)
 			assert.Equal(t, c.attempts, down.Attempts)
-			assert.NotErrorIs(t, err, trulioo.ErrUnauthorized)
+			require.NotErrorIs(t, err, trulioo.ErrUnauthorized)
 		})
 	}
 
@@ -86,7 +86,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		var auth *trulioo.AuthError
 		require.ErrorAs(t, err, &auth)
 		assert.Equal(t, "the proxy demands a user name and password", auth.Reason)
-		assert.NotErrorIs(t, err, trulioo.ErrUnauthorized)
+		require.NotErrorIs(t, err, trulioo.ErrUnauthorized)
 		assert.Equal(t, 1, auth.Attempts)
 	})
 }

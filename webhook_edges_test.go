@@ -53,7 +53,7 @@ func serveInMemory(t *testing.T, h http.Handler) func() net.Conn {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		assert.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
 	return func() net.Conn {
 		near, far := net.Pipe()
@@ -110,7 +110,7 @@ func TestWebhookReadDeadlineEndsWithTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		connect := serveInMemory(t, newHook(t, func(context.Context, *trulioo.Event) error { pass(30 * time.Second); return nil }))
 		conn := connect()
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		for i := range 3 {
 			body := callback(fmt.Sprintf(`,"userId":"%d"`, i))
 			_, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Trulioo-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
@@ -128,7 +128,7 @@ func TestWebhookShutdownCutsBodies(t *testing.T) {
 		h := newHook(t, nil2(t))
 		connect := serveInMemory(t, h)
 		conn := connect()
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		drip(t, conn)
 		synctest.Wait()
 		begun := time.Now()
@@ -377,7 +377,7 @@ func TestWebhookGoexitIsHeard(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _, _ = h.Handle(context.Background(), req.Header, []byte(body))
+		_, _, _ = h.Handle(t.Context(), req.Header, []byte(body))
 	}()
 	<-ended
 	require.NoError(t, h.Shutdown(t.Context()))

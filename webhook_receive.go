@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"os"
@@ -72,7 +73,7 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *WebhookHandler) Handle(ctx context.Context, header http.Header, body []byte) (status int, answerHeader http.Header, answer []byte) {
 	if err := checkContext(ctx); err != nil {
 		resp := response{status: http.StatusInternalServerError, result: "refused", err: err}
-		h.r.report(context.Background(), err)
+		h.r.report(context.Background(), err) //nolint:contextcheck // there is none
 		return resp.status, resp.header(), bytes.Clone(resp.body())
 	}
 	ctx, end := h.r.begin(ctx)
@@ -393,9 +394,7 @@ func (resp response) header() http.Header {
 }
 
 func (resp response) write(w http.ResponseWriter) {
-	for name, values := range resp.header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.header())
 	w.WriteHeader(resp.status)
 	_, _ = w.Write(resp.body())        //nolint:gosec // JSON, and of a request only the challenge that was asked for
 	if resp.err == endedByGoexit.err { //nolint:errorlint // the very one: nobody flushes after it

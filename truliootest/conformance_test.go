@@ -134,6 +134,7 @@ const faultVariable = "TRULIOOTEST_FAULT"
 
 // TestOneFault is run in a process of its own, and fails there.
 func TestOneFault(t *testing.T) {
+	t.Parallel()
 	fault := os.Getenv(faultVariable)
 	if fault == "" {
 		t.Skip("it is run by TestConformanceFindsFaults")

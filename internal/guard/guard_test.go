@@ -18,7 +18,7 @@ var errOwn = errors.New("own")
 func number() (int, error)    { return 7, errOwn }
 func panics() (int, error)    { panic("boom") }
 func goexits() (int, error)   { runtime.Goexit(); return 0, nil }
-func panicsNil() (int, error) { panic(nil) } //nolint:govet // a panic without a value
+func panicsNil() (int, error) { panic(nil) }
 
 // recovered is the value that f panics with.
 func recovered(f func()) (value any) {

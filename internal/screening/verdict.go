@@ -114,7 +114,7 @@ func (c *check) compare(l *list, i int, s *said) {
 // most and the record matched under its rule.
 func (c *check) outcome(hit, confirmed, allClear, allTold bool) Outcome {
 	aboutLists := c.ruleAbout || c.ownType && !c.ruleNamed
-	yes, no := c.yes && aboutLists, c.no && !(c.other && !c.ruleAbout)
+	yes, no := c.yes && aboutLists, c.no && (!c.other || c.ruleAbout)
 	clear := len(c.lists) > 0 && allClear || len(c.lists) <= 1 && yes
 	if yes && (no || hit) || no && clear && !hit {
 		c.doubt(whyContradiction)

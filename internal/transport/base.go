@@ -32,6 +32,6 @@ func Fit(base http.RoundTripper) http.RoundTripper {
 		pings.SendPingTimeout, pings.PingTimeout = pingAfter, pingWait
 	}
 	t.HTTP2 = &pings
-	t.OnProxyConnectResponse = proxyAnswer(t.OnProxyConnectResponse)
+	t.OnProxyConnectResponse = proxyAnswer(t.OnProxyConnectResponse) //nolint:bodyclose // a hook, which is given an answer
 	return t
 }

@@ -55,7 +55,7 @@ func (l *RateLimit) enter(ctx context.Context) (turn chan struct{}, wait time.Du
 			return nil, 0
 		}
 	} else {
-		wait = max(0, l.next.Add(-l.ahead).Sub(time.Now()))
+		wait = max(0, time.Until(l.next.Add(-l.ahead)))
 		wait = min(wait+min(l.queued, longest), longest)
 	}
 	if outlasts(ctx, wait) {

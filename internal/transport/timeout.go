@@ -72,7 +72,7 @@ func (s *send) exchange(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	return guard.Do(req.Context(), func() (*http.Response, error) {
-		resp, err := s.base.RoundTrip(req) //nolint:bodyclose // the caller's, or closed by late
+		resp, err := s.base.RoundTrip(req)
 		switch {
 		case err != nil:
 			return nil, err
