@@ -34,6 +34,8 @@ type settings struct {
 	Name     string
 	Database string
 	Log      string // a file to which it appends the events that it has handled
+
+	BaseURL, TokenURL, ID, Secret string // it syncs this account in place of receiving events
 }
 
 // work is the whole life of a process that receives events and works on them,
@@ -41,7 +43,11 @@ type settings struct {
 func work(text string) int {
 	var s settings
 	err := json.Unmarshal([]byte(text), &s)
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.BaseURL != "":
+		err = syncOnce(context.Background(), s)
+	default:
 		err = receive(context.Background(), s)
 	}
 	if err != nil {
@@ -87,15 +93,44 @@ func receive(ctx context.Context, s settings) error {
 	})
 }
 
+// syncOnce is a night that does not come to its end.
+func syncOnce(ctx context.Context, s settings) error {
+	store, err := trusql.Open(ctx, s.Database)
+	if err != nil {
+		return err
+	}
+	profiles, err := store.Profiles("live")
+	if err != nil {
+		return err
+	}
+	client, err := trulioo.NewClient(trulioo.WithCredentials(s.ID, s.Secret), trulioo.WithBaseURL(s.BaseURL), trulioo.WithTokenURL(s.TokenURL))
+	if err != nil {
+		return err
+	}
+	_, err = profiles.Sync(ctx, client, &trusql.SyncOptions{FullServiceDetails: true})
+	return err
+}
+
 // process is a worker process of a test.
 type process struct {
 	cmd *exec.Cmd
+	out io.Reader
 	url string
 }
 
+// startProcess starts a process that receives events.
 func startProcess(t *testing.T, s settings) *process {
 	t.Helper()
-	text, err := json.Marshal(s)
+	p := spawn(t, s)
+	lines := bufio.NewScanner(p.out)
+	require.True(t, lines.Scan(), "the process has ended")
+	p.url = "http://" + lines.Text()
+	return p
+}
+
+func spawn(t *testing.T, s settings) *process {
+	t.Helper()
+	text, err := json.Marshal(s) //nolint:gosec // the fake server's secret
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -104,13 +139,10 @@ func startProcess(t *testing.T, s settings) *process {
 	p.cmd.Stderr = os.Stderr
 	_, err = p.cmd.StdinPipe() // so that it does not end at once
 	require.NoError(t, err)
-	out, err := p.cmd.StdoutPipe()
+	p.out, err = p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(p.kill)
-	lines := bufio.NewScanner(out)
-	require.True(t, lines.Scan(), "the process has ended")
-	p.url = "http://" + lines.Text()
 	return p
 }
 
