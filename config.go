@@ -6,13 +6,13 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
@@ -219,7 +219,7 @@ func (c *config) fromEnv() error {
 		if option, _, _ := strings.Cut(v.option, "."); c.has(option) {
 			continue
 		}
-		value, wrong := env.Value(v.variable)
+		value, wrong := envValue(v.variable)
 		if wrong != "" {
 			return &ArgumentError{Argument: v.variable, Reason: wrong}
 		}
@@ -237,10 +237,20 @@ func (c *config) fromEnv() error {
 	return c.credentialsFromEnv()
 }
 
+// envValue reads one variable. An empty one is unset. White space around a value,
+// most often a newline from a file, is never meant; wrong says so, without the value.
+func envValue(name string) (value, wrong string) {
+	value = os.Getenv(name)
+	if value != strings.TrimSpace(value) {
+		return "", "has white space around its value"
+	}
+	return value, ""
+}
+
 // insecureFromEnv allows plain http, as in a network of containers.
 func (c *config) insecureFromEnv() error {
 	const variable = "TRULIOO_INSECURE_HTTP"
-	value, wrong := env.Value(variable)
+	value, wrong := envValue(variable)
 	if c.has("WithInsecureHTTP") || value == "" && wrong == "" {
 		return nil
 	}
@@ -255,10 +265,10 @@ func (c *config) insecureFromEnv() error {
 func (c *config) credentialsFromEnv() error {
 	const id, secret = "TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET" //nolint:gosec // names
 	var wrong string
-	if c.clientID, wrong = env.Value(id); wrong != "" {
+	if c.clientID, wrong = envValue(id); wrong != "" {
 		return &ArgumentError{Argument: id, Reason: wrong}
 	}
-	if c.clientSecret, wrong = env.Value(secret); wrong != "" {
+	if c.clientSecret, wrong = envValue(secret); wrong != "" {
 		return &ArgumentError{Argument: secret, Reason: wrong}
 	}
 	const both = id + " and " + secret

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,4 +214,24 @@ func exportedAPI(t *testing.T, folder string) string {
 		funcs(typ.Methods)
 	}
 	return out.String()
+}
+
+// The nightly run of mutations names the internal packages that have tests of their own.
+func TestNightlyMutationsNameThePackages(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(".github", "workflows", "nightly.yml"))
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(text), "        package: [")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "]")
+	tested, err := filepath.Glob(filepath.Join("internal", "*", "*_test.go"))
+	require.NoError(t, err)
+	var want []string
+	for _, name := range tested {
+		if dir := filepath.Base(filepath.Dir(name)); dir != "transport" { // on a line of its own
+			want = append(want, dir)
+		}
+	}
+	slices.Sort(want)
+	assert.Equal(t, slices.Compact(want), strings.Split(list, ", "))
 }

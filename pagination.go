@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/trulioo-go/trulioo/internal/paging"
 	"github.com/trulioo-go/trulioo/internal/redact"
-	"github.com/trulioo-go/trulioo/internal/walk"
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
@@ -147,22 +147,22 @@ func hasMember(body []byte, name string) bool {
 // all iterates over the rows of a list from page start on. The next page is
 // fetched while the caller works on this one; leaving the loop cancels that
 // and waits for it.
-func all[T any, P row[T]](ctx context.Context, operation string, start int, fetch walk.Fetch[*Page[T]]) iter.Seq2[*T, error] {
+func all[T any, P row[T]](ctx context.Context, operation string, start int, fetch paging.Fetch[*Page[T]]) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		if err := checkContext(ctx); err != nil {
 			yield(nil, err)
 			return
 		}
-		judge := walk.From(start)
+		detector := paging.NewEndDetector(start)
 		more := func(page *Page[T]) (bool, error) {
-			counts := walk.Counts{Rows: len(page.Data), TotalElements: page.TotalElements, TotalPages: page.TotalPages, Last: page.Last}
-			goesOn, err := judge.More(counts, func(i int) string { return P(page.Data[i]).identity() })
+			counts := paging.Counts{Rows: len(page.Data), TotalElements: page.TotalElements, TotalPages: page.TotalPages, Last: page.Last}
+			goesOn, err := detector.More(counts, func(i int) string { return P(page.Data[i]).identity() })
 			if err != nil {
 				err = pagingError(operation, err.Error())
 			}
 			return goesOn, err
 		}
-		err := walk.Each(ctx, start, fetch, more, func(page *Page[T]) bool {
+		err := paging.Each(ctx, start, fetch, more, func(page *Page[T]) bool {
 			for _, item := range page.Data {
 				if !yield(item, nil) {
 					return false

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/env"
 	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
@@ -230,7 +229,7 @@ func (c *webhookConfig) fromEnv() error {
 func rotated(variable, previous string) ([]string, error) {
 	var values []string
 	for _, name := range []string{variable, previous} {
-		value, wrong := env.Value(name)
+		value, wrong := envValue(name)
 		switch {
 		case wrong != "":
 			return nil, &ArgumentError{name, wrong}

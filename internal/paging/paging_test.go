@@ -1,4 +1,4 @@
-package walk
+package paging
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func (p page) counts() Counts {
 
 func (p page) id(row int) string { return p.ids[row : row+1] }
 
-func TestJudge(t *testing.T) {
+func TestEndDetector(t *testing.T) {
 	t.Parallel()
 	repeat := func(p page, times int) []page {
 		all := make([]page, times)
@@ -58,9 +58,9 @@ func TestJudge(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			judge := From(test.start)
+			detector := NewEndDetector(test.start)
 			for i, p := range test.pages {
-				more, err := judge.More(p.counts(), p.id)
+				more, err := detector.More(p.counts(), p.id)
 				if i+1 < len(test.pages) {
 					require.NoError(t, err, "page %d", i)
 					require.True(t, more, "page %d", i)
@@ -76,9 +76,9 @@ func TestJudge(t *testing.T) {
 // Ids are told apart, not only their letters.
 func TestPagesOfTheSameLettersAreNotTheSame(t *testing.T) {
 	t.Parallel()
-	judge, counts := From(0), Counts{Rows: 2, TotalElements: 9, TotalPages: 9}
+	detector, counts := NewEndDetector(0), Counts{Rows: 2, TotalElements: 9, TotalPages: 9}
 	for _, ids := range [][]string{{"ab", "c"}, {"a", "bc"}} {
-		more, err := judge.More(counts, func(row int) string { return ids[row] })
+		more, err := detector.More(counts, func(row int) string { return ids[row] })
 		require.NoError(t, err)
 		assert.True(t, more)
 	}
@@ -86,11 +86,11 @@ func TestPagesOfTheSameLettersAreNotTheSame(t *testing.T) {
 
 //nolint:paralleltest // AllocsPerRun counts what all tests allocate.
 func TestADigestCostsNoAllocation(t *testing.T) {
-	judge, p := From(0), page{"abcdef", 99, 99, false}
-	_, err := judge.More(p.counts(), p.id)
+	detector, p := NewEndDetector(0), page{"abcdef", 99, 99, false}
+	_, err := detector.More(p.counts(), p.id)
 	require.NoError(t, err)
 	id := p.id
-	assert.Zero(t, testing.AllocsPerRun(100, func() { judge.digest(len(p.ids), id) }))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { detector.digest(len(p.ids), id) }))
 }
 
 // numbers are the pages 0 to 4.

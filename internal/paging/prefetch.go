@@ -1,7 +1,7 @@
-// Package walk goes through the pages of a list. It fetches ahead, and it judges
-// by counts and ids alone where the list ends, since a server's word for it
-// cannot be relied on.
-package walk
+// Package paging goes through the pages of a list. It fetches one page ahead
+// (prefetch.go), and it detects the list's end by counts and ids (end.go), since
+// the server's own word for the end is not reliable.
+package paging
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 // Fetch fetches a page by its number.
 type Fetch[P any] func(ctx context.Context, number int) (P, error)
 
-// Each gives the pages from start on to use, until that has had enough or more
-// says that no page comes after this one. The next page is fetched while use
-// works on this one; leaving cancels that and waits for it. The error is that of
-// fetch or of more.
+// Each gives the pages from start on to use, until use returns false or more says
+// that no page follows. The next page is fetched while use works on the current
+// one; leaving cancels that fetch and waits for it. The error is that of fetch or
+// of more.
 func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page P) (bool, error), use func(page P) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
-	next := ahead(ctx, start, fetch)
+	next := prefetch(ctx, start, fetch)
 	defer func() {
 		cancel()
 		<-next.Done()
@@ -33,7 +33,7 @@ func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page 
 			return err
 		}
 		if goesOn {
-			next = ahead(ctx, number, fetch)
+			next = prefetch(ctx, number, fetch)
 		}
 		if !use(page) || !goesOn {
 			return nil
@@ -41,7 +41,7 @@ func Each[P any](ctx context.Context, start int, fetch Fetch[P], more func(page 
 	}
 }
 
-// ahead fetches a page beside the caller's work.
-func ahead[P any](ctx context.Context, number int, fetch Fetch[P]) *guard.Task[P] {
+// prefetch fetches a page beside the caller's work.
+func prefetch[P any](ctx context.Context, number int, fetch Fetch[P]) *guard.Task[P] {
 	return guard.Start(func() (P, error) { return fetch(ctx, number) })
 }
