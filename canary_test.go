@@ -306,6 +306,15 @@ func canaryCalls(client *trulioo.Client) map[truliootest.Operation][]func(contex
 	return calls
 }
 
+// A new route is called by the tests of this file too: its arguments, answers and errors can be personal.
+func TestCanaryCallsEveryRoute(t *testing.T) {
+	t.Parallel()
+	calls := canaryCalls(markedServer(t).Client())
+	for operation, path := range tableOfRoutes(t) {
+		assert.NotEmpty(t, calls[truliootest.Operation(operation)], "canaryCalls has no call of %q, %s", operation, path)
+	}
+}
+
 // markedFileKey is the key in testdata's profile as markAll leaves it.
 var markedFileKey = func() string {
 	raw, err := os.ReadFile("testdata/profile.json")

@@ -81,24 +81,33 @@ func serviceMethods(t *testing.T) (file, operation map[string]string) {
 	return file, operation
 }
 
-// routePaths are the paths of the table in routes.go, each behind its method.
-func routePaths(t *testing.T) []string {
+// tableOfRoutes is the table in routes.go: each path, behind its method, by the operation's name.
+func tableOfRoutes(t *testing.T) map[string]string {
 	t.Helper()
-	var paths []string
+	paths := map[string]string{}
+	word := func(e ast.Expr) string {
+		text, err := strconv.Unquote(e.(*ast.BasicLit).Value)
+		require.NoError(t, err)
+		return text
+	}
 	ast.Inspect(parsedFiles(t)["routes.go"], func(n ast.Node) bool {
 		literal, ok := n.(*ast.CompositeLit)
 		if !ok {
 			return true
 		}
 		if name, ok := literal.Type.(*ast.Ident); ok && name.Name == "route" {
-			path, err := strconv.Unquote(literal.Elts[1].(*ast.BasicLit).Value)
-			require.NoError(t, err)
-			paths = append(paths, "GET "+path)
+			paths[word(literal.Elts[0])] = "GET " + word(literal.Elts[1])
 		}
 		return true
 	})
 	require.NotEmpty(t, paths)
 	return paths
+}
+
+// routePaths are the paths of the table in routes.go, each behind its method.
+func routePaths(t *testing.T) []string {
+	t.Helper()
+	return slices.Collect(maps.Values(tableOfRoutes(t)))
 }
 
 func TestOperationsOfTheOverviewAreThoseOfTheCode(t *testing.T) {

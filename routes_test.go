@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -30,14 +32,21 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got, "run the test with -update to accept")
 }
 
-// Every URL that is built: both base URLs of the wire contract, both
-// environments, both versions, all operations, and the token endpoints.
+// The golden file holds every URL and form that is built: both base URLs of the
+// wire contract, both environments, both versions, all operations, and the token
+// endpoints.
 func TestRoutes_golden(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	errSeen := errors.New("seen")
 	spy := roundTripper(func(req *http.Request) (*http.Response, error) {
-		lines = append(lines, req.Method+" "+req.URL.String())
+		line := req.Method + " " + req.URL.String()
+		if req.Body != nil {
+			form, err := io.ReadAll(req.Body)
+			require.NoError(t, err)
+			line = strings.TrimSpace(line + " " + string(form))
+		}
+		lines = append(lines, line)
 		if req.Method == http.MethodPost {
 			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(`{"access_token":"t","expires_in":3600}`), ContentLength: -1}, nil
 		}
@@ -46,11 +55,16 @@ func TestRoutes_golden(t *testing.T) {
 	for _, base := range []string{trulioo.DefaultBaseURL, trulioo.AlternativeBaseURL + "/"} {
 		for _, version := range []trulioo.APIVersion{trulioo.V1, trulioo.V2} {
 			for _, env := range []trulioo.Environment{trulioo.Live, trulioo.Test} {
-				client, err := trulioo.NewClient(
+				options := []trulioo.Option{
 					trulioo.WithCredentials("id with space", "k3y#7&Qw+r%20Tz~9!pL=="),
 					trulioo.WithHTTPClient(&http.Client{Transport: spy}),
 					trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1}),
-					trulioo.WithBaseURL(base), trulioo.WithAPIVersion(version), trulioo.WithEnvironment(env))
+					trulioo.WithBaseURL(base), trulioo.WithAPIVersion(version), trulioo.WithEnvironment(env),
+				}
+				if version == trulioo.V2 {
+					options = append(options, trulioo.WithAudience("an audience"))
+				}
+				client, err := trulioo.NewClient(options...)
 				require.NoError(t, err)
 				ask(t, client)
 			}
@@ -59,17 +73,49 @@ func TestRoutes_golden(t *testing.T) {
 	golden(t, "routes.golden", strings.Join(lines, "\n")+"\n")
 }
 
-// ask calls every operation once, with everything that can stand in a URL.
+// ask calls every operation with every parameter that it has.
 func ask(t *testing.T, client *trulioo.Client) {
 	t.Helper()
 	ctx := t.Context()
 	at := time.Date(2024, 6, 10, 9, 22, 43, 500, time.UTC)
-	_, _ = client.Workflows.List(ctx, &trulioo.ListOptions{Limit: 50, Page: 2})
-	_, _ = client.Clients.List(ctx, &trulioo.ClientListOptions{Limit: 1, Page: 3, After: at, Before: at.Add(time.Hour),
-		Statuses: []trulioo.Status{trulioo.StatusAccepted, trulioo.StatusPendingReview}, FlowID: "a&b=c"})
+	_, _ = client.Workflows.List(ctx, full(t, &trulioo.ListOptions{Limit: 50, Page: 2}))
+	_, _ = client.Clients.List(ctx, full(t, &trulioo.ClientListOptions{Limit: 1, Page: 3, After: at, Before: at.Add(time.Hour),
+		Statuses: []trulioo.Status{trulioo.StatusAccepted, trulioo.StatusPendingReview}, FlowID: "a&b=c"}))
 	_, _ = client.Clients.Get(ctx, "65a1f0c2d3e4b5a697887766", nil)
-	_, _ = client.Clients.Get(ctx, "a/b?c#d ..%", &trulioo.GetOptions{FullServiceDetails: true})
+	_, _ = client.Clients.Get(ctx, "a/b?c#d ..%", full(t, &trulioo.GetOptions{FullServiceDetails: true}))
 	_, _ = client.Files.Download(ctx, "Zmxvd0lk+L2NsaWVudElk/A==")
+}
+
+// full demands that every field of the options is set, so that a new one cannot be forgotten.
+func full[T any](t *testing.T, options *T) *T {
+	t.Helper()
+	value := reflect.ValueOf(options).Elem()
+	for field, v := range value.Fields() {
+		assert.False(t, v.IsZero(), "%s.%s is not in the golden file of routes", value.Type(), field.Name)
+	}
+	return options
+}
+
+// Every route of the table and every parameter of the OpenAPI document stands in
+// the golden file.
+func TestRoutesGoldenIsComplete(t *testing.T) {
+	t.Parallel()
+	lines, err := os.ReadFile("testdata/routes.golden")
+	require.NoError(t, err)
+	for operation, path := range tableOfRoutes(t) {
+		path, _, _ = strings.Cut(strings.TrimPrefix(path, "GET "), "{")
+		assert.Contains(t, string(lines), "/v2/"+path, operation)
+	}
+	document, err := os.ReadFile("docs/openapi.yaml")
+	require.NoError(t, err)
+	for _, name := range []string{"grant_type", "client_id", "client_secret", "scope", "audience"} {
+		assert.Regexp(t, "[ &]"+name+"=", string(lines))
+	}
+	parameters := regexp.MustCompile(`name: (\w+)\n\s+in: query`).FindAllStringSubmatch(string(document), -1)
+	require.NotEmpty(t, parameters)
+	for _, parameter := range parameters {
+		assert.Regexp(t, "[?&]"+parameter[1]+"=", string(lines))
+	}
 }
 
 func body(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
