@@ -21,8 +21,9 @@ const fetchToken = "fetch token" // the operation of every AuthError
 // from memory.
 //
 // key is opaque and differs wherever a token must not be shared. refused is ""
-// or a token that the API has answered with 401: it must never be returned
-// again. fetch gets a new token, with its own retries and time limit; the
+// or a token that the API has just answered with 401: it is returned again only
+// where fetch gives it again, or was called because of a refusal a moment ago;
+// the 401 is then the call's answer, and the token stays. fetch gets a new token, with its own retries and time limit; the
 // store calls it at most once at a time for a key, and should do so detached
 // from the ctx of the one caller who happened to come first. Token returns
 // ctx's error when ctx ends while it waits.
@@ -41,20 +42,33 @@ func NewMemoryTokenStore() *MemoryTokenStore { return &MemoryTokenStore{} }
 
 // Token implements TokenStore.
 func (s *MemoryTokenStore) Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
-	got, err := s.store.Token(ctx, key, refused, fetch)
+	got, err := s.store.Token(ctx, key, refused, fetch, credentialsRefused)
 	switch {
 	case errors.Is(err, token.ErrNone):
 		return nil, &AuthError{Operation: fetchToken, Reason: "no token"}
-	case errors.Is(err, token.ErrRefused):
-		return nil, &AuthError{Operation: fetchToken, Reason: "the new token is the one that the API refused", cause: ErrUnauthorized}
 	}
 	return got, err
+}
+
+// credentialsRefused reports whether the token endpoint has said no: it is then
+// not asked at once again, as that can lock an account.
+func credentialsRefused(err error) bool {
+	status := 0
+	var auth *AuthError
+	var retrieve *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &auth):
+		status = auth.StatusCode
+	case errors.As(err, &retrieve) && retrieve.Response != nil:
+		status = retrieve.Response.StatusCode
+	}
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout
 }
 
 // newTokenFunc makes what the transport asks for the bearer.
 func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport.TokenFunc {
 	if c.tokenSource != nil {
-		source := token.NewSource(c.tokenSource)
+		source := token.NewSource(c.tokenSource, credentialsRefused)
 		return func(ctx context.Context, refused string) (string, error) {
 			return c.bearer(source.Token(ctx, refused))
 		}

@@ -228,18 +228,39 @@ func TestToken_refused_again_is_the_callers_401(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(truliootest.FetchToken))
 }
 
-func TestToken_that_was_refused_is_never_used_again(t *testing.T) {
+// One resource that answered 401 ended every later call of the client, where the
+// token endpoint gives the token that it gave before.
+func TestTrap_a_401_for_one_resource_is_that_calls_answer(t *testing.T) {
 	t.Parallel()
-	srv := truliootest.NewServer(t, truliootest.WithTokens(truliootest.Tokens{Body: func(string, int) string {
-		return `{"access_token":"always the same one","expires_in":3600}`
-	}}))
-	client := srv.Client()
-	_, err := client.Workflows.List(t.Context(), nil)
-	var auth *trulioo.AuthError
-	require.ErrorAs(t, err, &auth)
-	require.ErrorIs(t, err, trulioo.ErrUnauthorized)
-	assert.NotContains(t, err.Error(), "always")
-	assert.Equal(t, 1, srv.Count(truliootest.ListWorkflows))
+	for name, same := range map[string]bool{"the same token again": true, "a new token each time": false} {
+		for kind, options := range map[string]func(srv *truliootest.Server) []trulioo.Option{
+			"store": func(*truliootest.Server) []trulioo.Option { return nil },
+			"foreign store": func(*truliootest.Server) []trulioo.Option {
+				memory := trulioo.NewMemoryTokenStore()
+				return []trulioo.Option{trulioo.WithTokenStore(tokenStore(memory.Token))}
+			},
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+					client := srv.Client(options(srv)...)
+					ids := srv.Live.IDs()
+					srv.Fail(truliootest.GetClient, truliootest.Answer(401, `{"message":"not for you"}`), truliootest.Path(ids[1]))
+					for range 100 {
+						_, err := client.Clients.Get(t.Context(), ids[0], nil)
+						require.NoError(t, err)
+						_, err = client.Clients.Get(t.Context(), ids[1], nil)
+						var api *trulioo.APIError
+						require.ErrorAs(t, err, &api)
+						assert.Equal(t, 401, api.StatusCode)
+						assert.Equal(t, "not for you", api.Message)
+						pass(10 * time.Millisecond)
+					}
+					assert.LessOrEqual(t, srv.Count(truliootest.FetchToken), 5, "two are free, then a second is long")
+				}, truliootest.WithTokens(truliootest.Tokens{Reuse: same}))
+			})
+		}
+	}
 }
 
 // A retry around the token call, or an authentication style that is tried out,

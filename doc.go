@@ -61,8 +61,10 @@
 //     with anything else that is not what was asked for ([ErrUnexpectedAnswer]).
 //
 // Nothing else is: a 409 can mean the account's limit, and it is [ErrConflict]
-// at once. A 401 drops the token, fetches another and repeats the request one
-// time; this does not count as a try.
+// at once. After a 401 another token is fetched and the request repeated one
+// time, which does not count as a try. Where the token endpoint gives the same
+// token again, the 401 is the call's answer and the token stays; a 401 that lasts
+// makes it fetch ever more rarely, down to once a minute.
 //
 // The wait before the next try is random, from nothing to a bound of 200 ms that
 // doubles with each try up to 10 seconds. A Retry-After header, in seconds or as
@@ -75,7 +77,8 @@
 // and context.DeadlineExceeded in the error.
 //
 // A token is fetched by the same rules, within 30 seconds, once on behalf of all
-// callers who need it. Credentials that are refused are not tried again.
+// callers who need it. Credentials that are refused are not tried again: for a
+// second, then longer, up to a minute, calls fail with what the endpoint said.
 //
 // A file is tried again until its first byte. After that [FilesService.Download]
 // leaves it to the caller, and [FilesService.Save] goes on at most 3 times, only

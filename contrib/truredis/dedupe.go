@@ -117,5 +117,6 @@ func held(said string, err error) error {
 	return err
 }
 
-// millis is at least 1, since Redis takes 0 for an error or for the end.
-func millis(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
+// millis is at least 1, since Redis takes 0 for an error or for the end, and
+// at most a hundred years, so that no sum overflows there.
+func millis(d time.Duration) int64 { return min(max(d.Milliseconds(), 1), 100*365*24*3600*1000) }

@@ -42,7 +42,7 @@ const (
 // Redis is asked once for each new token and not for each call.
 //
 // A token that the API has refused is remembered, as a digest, and not given out
-// again. A token endpoint that refuses is asked by one process at a time, and at most
+// again, unless the token endpoint gives it again. A token endpoint that refuses is asked by one process at a time, and at most
 // once a second. While Redis is down, slow or cannot be decrypted each process
 // fetches a token of its own; what is then wrong goes to WithLogger.
 type TokenStore struct {
@@ -114,18 +114,22 @@ func (s *TokenStore) inHand(key string) string {
 // when it does; the digests of refused tokens; and the lock, which holds the
 // claim of who fetches or, for a second, why that failed.
 const (
-	// takeScript notes a refused token, and gives the token or the lock. A token
+	// takeScript notes a refused token, and gives the token or the lock. A refused
+	// token that the endpoint has given again in the last minute stays. A token
 	// that the process already has is due for its successor, unless the API has
 	// said that there is none yet by giving the same one again.
 	takeScript script = `
 local time = redis.call('TIME')
+local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again', 'since')
+local left = redis.call('PTTL', KEYS[1])
+if ARGV[1] ~= '' and kept[2] == ARGV[1] and left > 0 and kept[4] then
+	if kept[3] == '1' and time[1] - kept[4] < 60 then return {'token', kept[1], tostring(left)} end
+end
 if ARGV[1] ~= '' then
 	redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', time[1] - ARGV[5]))
 	redis.call('ZADD', KEYS[2], time[1], ARGV[1])
 	redis.call('EXPIRE', KEYS[2], ARGV[5])
 end
-local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again')
-local left = redis.call('PTTL', KEYS[1])
 if kept[1] and left > 0 and not redis.call('ZSCORE', KEYS[2], kept[2])
 	and (kept[2] ~= ARGV[2] or kept[3] == '1') then
 	return {'token', kept[1], tostring(left)}
@@ -140,11 +144,11 @@ return {'fetch'}`
 	putScript script = `
 local mine = redis.call('GET', KEYS[3]) == ARGV[1]
 if mine then redis.call('DEL', KEYS[3]) end
-if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return {'refused'} end
 if not mine then return {'late'} end
 local again = '0'
 if redis.call('HGET', KEYS[1], 'digest') == ARGV[2] then again = '1' end
-redis.call('HSET', KEYS[1], 'sealed', ARGV[3], 'digest', ARGV[2], 'again', again)
+redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('HSET', KEYS[1], 'sealed', ARGV[3], 'digest', ARGV[2], 'again', again, 'since', redis.call('TIME')[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return {'kept'}`
 
@@ -226,7 +230,7 @@ func (t *turn) fetchForAll(ctx context.Context) (*oauth2.Token, error) {
 		t.tell(after, err)
 		return nil, err
 	}
-	if token == nil || token.AccessToken == "" || token.AccessToken == t.refused {
+	if token == nil || token.AccessToken == "" {
 		t.tell(after, nil)
 		return token, nil // the store in memory knows what to say
 	}
@@ -242,12 +246,9 @@ func (t *turn) put(ctx context.Context, token *oauth2.Token) (*oauth2.Token, err
 	if err != nil {
 		return nil, err
 	}
-	said, err := t.ask(ctx, "put", putScript, t.claim, digest(t.key, token.AccessToken), sealed, millis(life))
-	switch {
-	case err != nil:
+	_, err = t.ask(ctx, "put", putScript, t.claim, digest(t.key, token.AccessToken), sealed, millis(life))
+	if err != nil {
 		t.logger.WarnContext(ctx, "trulioo token not shared: it could not be kept", slog.String("reason", err.Error()))
-	case said[0] == "refused":
-		return nil, &trulioo.AuthError{Operation: "fetch token", Reason: "the new token is one that the API has refused"}
 	}
 	return token, nil
 }

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -14,19 +15,30 @@ import (
 // leaves when its own context ends.
 type Source struct {
 	source oauth2.TokenSource
-	mu     sync.Mutex
-	flight *guard.Task[*oauth2.Token]
+	final  Refused
+
+	mu       sync.Mutex
+	flight   *guard.Task[*oauth2.Token]
+	last     *oauth2.Token
+	refusals brake // on asking once more after the API's refusal
+	failures brake // on asking since the credentials were refused
+	failure  error
 }
 
 // NewSource makes a Source. It asks only when it is asked.
-func NewSource(source oauth2.TokenSource) *Source { return &Source{source: source} }
+func NewSource(source oauth2.TokenSource, final Refused) *Source {
+	return &Source{source: source, final: final}
+}
 
 // Token gives what the source gives, nil included. refused is "" or a token that
-// the API has just answered with 401: it comes again only where the source was
-// asked since and has no other.
+// the API has just answered with 401: it comes again where the source was
+// asked since and has no other, or was asked for that reason a moment ago.
 func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, error) {
 	for {
-		f, mine := s.ask()
+		f, last, mine, err := s.ask(refused)
+		if f == nil {
+			return last, err
+		}
 		token, err := f.Wait(ctx)
 		if mine || err != nil || token == nil || token.AccessToken != refused {
 			return token, err
@@ -35,20 +47,39 @@ func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, erro
 	}
 }
 
-// ask gives the asking under way, or begins one, which is then mine.
-func (s *Source) ask() (f *guard.Task[*oauth2.Token], mine bool) {
+// ask gives the asking under way, or begins one, which is then mine; where a
+// brake is on, it gives the last token or the last failure.
+func (s *Source) ask(refused string) (f *guard.Task[*oauth2.Token], last *oauth2.Token, mine bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flight != nil {
-		return s.flight, false
+	now := time.Now()
+	switch {
+	case s.flight != nil:
+		return s.flight, nil, false, nil
+	case s.failures.held(now):
+		return nil, nil, false, s.failure
+	case refused != "" && s.refusals.held(now):
+		return nil, s.last, false, nil
+	case refused != "":
+		s.refusals.hold(now, freeRefusals)
 	}
-	s.flight = guard.Start(func() (*oauth2.Token, error) {
-		defer func() { // also where the source panics
-			s.mu.Lock()
-			s.flight = nil
-			s.mu.Unlock()
-		}()
-		return s.source.Token()
-	})
-	return s.flight, true
+	s.flight = guard.Start(s.fly)
+	return s.flight, nil, true, nil
+}
+
+func (s *Source) fly() (token *oauth2.Token, err error) {
+	err = guard.ErrGoexit // unless the source returns
+	defer func() {        // also where it panics
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight = nil
+		switch {
+		case err == nil:
+			s.failures, s.last = brake{}, token
+		case s.final(err):
+			s.failures.hold(time.Now(), 0)
+			s.failure = err
+		}
+	}()
+	return s.source.Token()
 }

@@ -39,7 +39,7 @@ func TestSourceIsAskedOnceForAllWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		from := &slow{}
-		s := NewSource(from)
+		s := NewSource(from, never)
 		require.Zero(t, from.asked)
 		for round := range 2 {
 			var all sync.WaitGroup
@@ -62,7 +62,7 @@ func TestSourceIsAskedAgainAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		from := &slow{}
-		s := NewSource(from)
+		s := NewSource(from, never)
 		go func() { _, _ = s.Token(t.Context(), "") }()
 		synctest.Wait()
 		token, err := s.Token(t.Context(), "token-1")
@@ -90,7 +90,7 @@ func TestSourceGivesWhatItGets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := NewSource(from)
+				s := NewSource(from, never)
 				var all sync.WaitGroup
 				for range 2 {
 					all.Go(func() {
@@ -109,7 +109,7 @@ func TestSourceHoldsNobodyPastHisDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		from := &slow{}
-		s := NewSource(from)
+		s := NewSource(from, never)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		begun := time.Now()
@@ -121,3 +121,5 @@ func TestSourceHoldsNobodyPastHisDeadline(t *testing.T) {
 		assert.Equal(t, "token-1", token.AccessToken, "the answer serves who comes next")
 	})
 }
+
+func never(error) bool { return false }

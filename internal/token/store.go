@@ -15,11 +15,8 @@ import (
 // began it.
 const FetchTimeout = 30 * time.Second
 
-// What a fetch may bring in place of a token.
-var (
-	ErrNone    = errors.New("no token")
-	ErrRefused = errors.New("the new token is the one that the API refused")
-)
+// ErrNone is what a fetch brought that brought nothing.
+var ErrNone = errors.New("no token")
 
 // Fetch gets a new token.
 type Fetch func(context.Context) (*oauth2.Token, error)
@@ -34,22 +31,32 @@ type Store struct {
 
 // entry is what is known of one key.
 type entry struct {
-	token   *oauth2.Token
-	usable  time.Time                  // until when token is given out
-	ahead   time.Time                  // from when on a background fetch may begin
-	refused string                     // the last token that the API refused
-	flight  *guard.Task[*oauth2.Token] // the fetch under way
+	token  *oauth2.Token
+	usable time.Time                  // until when token is given out
+	ahead  time.Time                  // from when on a background fetch may begin
+	flight *guard.Task[*oauth2.Token] // the fetch under way
+
+	doubted  string // with whose refusal by the API the fetch under way began, or ""
+	refusals brake  // on such fetches
+	failures brake  // on fetches since the token endpoint has refused the credentials
+	failure  error  // what it said then
 }
 
-// Token gives a token other than refused, which is "" or what the API has just
-// answered with 401. The error is that of fetch or of ctx, ErrNone or ErrRefused.
-func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch) (*oauth2.Token, error) {
+// Refused reports whether a fetch's error is the endpoint's last word, such as
+// that the credentials are wrong, so that asking again at once is of no use.
+type Refused func(error) bool
+
+// Token gives a token. refused is "" or what the API has just answered with 401:
+// it comes again only where the endpoint has given it again, or was asked
+// because of a refusal a moment ago. A 401 need not mean that the token is dead.
+// The error is that of fetch or of ctx, or ErrNone.
+func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch, final Refused) (*oauth2.Token, error) {
 	for {
-		token, f := s.look(ctx, key, refused, fetch)
-		if token != nil {
-			return token, nil
+		token, f, err := s.look(ctx, key, refused, fetch, final)
+		if token != nil || err != nil {
+			return token, err
 		}
-		token, err := f.Wait(ctx)
+		token, err = f.Wait(ctx)
 		// A fetch that began before the refusal may bring the refused token.
 		if err != nil || token.AccessToken != refused {
 			return token, err
@@ -57,24 +64,32 @@ func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch) (*o
 	}
 }
 
-// look gives the token in hand, or the fetch to wait for.
-func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch) (*oauth2.Token, *guard.Task[*oauth2.Token]) {
+// look gives the token in hand, the fetch to wait for, or why there is neither.
+func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch, final Refused) (*oauth2.Token, *guard.Task[*oauth2.Token], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entry(key)
-	if refused != "" && (e.token == nil || e.token.AccessToken == refused) {
-		e.token, e.refused = nil, refused
-	}
 	now := time.Now()
 	good := e.token != nil && now.Before(e.usable)
-	if e.flight == nil && (!good || !now.Before(e.ahead)) {
+	doubted := good && e.token.AccessToken == refused
+	switch {
+	case e.flight != nil:
+	case doubted && (e.refusals.held(now) || e.failures.held(now)):
+		return e.token, nil, nil
+	case !good && e.failures.held(now):
+		return nil, nil, e.failure
+	case !good || doubted || !now.Before(e.ahead) && !e.failures.held(now):
+		if refused != "" {
+			e.refusals.hold(now, freeRefusals)
+		}
+		e.doubted = refused
 		detached := context.WithoutCancel(ctx)
-		e.flight = guard.Start(func() (*oauth2.Token, error) { return s.fly(detached, e, fetch) })
+		e.flight = guard.Start(func() (*oauth2.Token, error) { return s.fly(detached, e, fetch, final) })
 	}
-	if good {
-		return e.token, nil
+	if good && !doubted {
+		return e.token, nil, nil
 	}
-	return nil, e.flight
+	return nil, e.flight, nil
 }
 
 // entry finds what is known of a key. s.mu is held.
@@ -91,34 +106,45 @@ func (s *Store) entry(key string) *entry {
 }
 
 // fly fetches for everybody, so nobody's context but its own time limit ends it.
-func (s *Store) fly(ctx context.Context, e *entry, fetch Fetch) (token *oauth2.Token, err error) {
+func (s *Store) fly(ctx context.Context, e *entry, fetch Fetch, final Refused) (token *oauth2.Token, err error) {
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
 	err = guard.ErrGoexit // unless fetch returns
 	defer func() {        // also where fetch panics
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		token, err = e.land(token, err)
+		token, err = e.land(token, err, final)
 	}()
 	token, err = fetch(ctx)
 	return token, err
 }
 
 // land takes what a fetch has brought. s.mu is held.
-func (e *entry) land(token *oauth2.Token, err error) (*oauth2.Token, error) {
+func (e *entry) land(token *oauth2.Token, err error, final Refused) (*oauth2.Token, error) {
 	e.flight = nil
+	now := time.Now()
+	switch {
+	case e.doubted == "":
+	case err == nil && token != nil && token.AccessToken == e.doubted:
+		e.refusals.hold(now, 0) // the endpoint has no other
+	default:
+		e.refusals.until = now.Add(e.refusals.pause)
+	}
 	switch {
 	case err != nil:
 	case token == nil || token.AccessToken == "":
 		err = ErrNone
-	case token.AccessToken == e.refused:
-		err = ErrRefused
 	default:
 		e.keep(token)
+		e.failures = brake{}
 		return token, nil
 	}
+	if final(err) {
+		e.failures.hold(now, 0)
+		e.failure = err
+	}
 	// The token in hand serves on; the next try is half way to its end.
-	e.ahead = time.Now().Add(time.Until(e.usable) / 2)
+	e.ahead = now.Add(e.usable.Sub(now) / 2)
 	return nil, err
 }
 

@@ -46,7 +46,7 @@ func pass(d time.Duration) { <-time.After(d) }
 // ask asks the store for a token and lets what it has begun come to its end.
 func ask(t *testing.T, s *Store, from *endpoint, refused string) string {
 	t.Helper()
-	token, err := s.Token(t.Context(), "key", refused, from.fetch)
+	token, err := s.Token(t.Context(), "key", refused, from.fetch, never)
 	require.NoError(t, err)
 	synctest.Wait()
 	return token.AccessToken
@@ -83,7 +83,7 @@ func TestStoreFetchesAheadAndAtTheEnd(t *testing.T) {
 				pass(c.usable - 1)
 				require.Equal(t, "token-1", ask(t, s, from, ""))
 				pass(1)
-				_, err := s.Token(t.Context(), "key", "", from.fetch)
+				_, err := s.Token(t.Context(), "key", "", from.fetch, never)
 				require.ErrorIs(t, err, from.fails)
 			})
 		})
@@ -144,7 +144,7 @@ func TestStoreAsksForNoNewsOnlyOnce(t *testing.T) {
 	}
 }
 
-func TestStoreNeverGivesWhatWasRefused(t *testing.T) {
+func TestStoreReplacesWhatWasRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, from := &Store{}, &endpoint{life: time.Hour}
@@ -152,41 +152,108 @@ func TestStoreNeverGivesWhatWasRefused(t *testing.T) {
 		require.Equal(t, "token-2", ask(t, s, from, "token-1"))
 		require.Equal(t, "token-2", ask(t, s, from, "token-1"), "a refusal that comes late says nothing of the token in hand")
 		require.Equal(t, 2, from.fetches)
-
-		from.next = &oauth2.Token{AccessToken: "token-2", Expiry: time.Now().Add(time.Hour)}
-		for _, refused := range []string{"token-2", ""} {
-			_, err := s.Token(t.Context(), "key", refused, from.fetch)
-			require.ErrorIs(t, err, ErrRefused)
-		}
-		require.Equal(t, 4, from.fetches)
-		from.next = nil
-		require.Equal(t, "token-5", ask(t, s, from, ""))
-
-		// A store that has just begun knows of a refused token by its caller.
-		from.next = &oauth2.Token{AccessToken: "token-2"}
-		_, err := (&Store{}).Token(t.Context(), "key", "token-2", from.fetch)
-		require.ErrorIs(t, err, ErrRefused)
 	})
 }
 
-// A second refusal makes the store forget the first, whose token is on its way:
-// who has refused it waits for another.
-func TestStoreFetchesAgainForWhomItBringsTheRefused(t *testing.T) {
+// A 401 need not mean that the token is dead: where the endpoint gives it again,
+// it stays, and the endpoint is asked ever more rarely.
+func TestTrap_a_token_that_the_endpoint_gives_again_stays(t *testing.T) {
+	t.Parallel()
+	for name, takes := range map[string]time.Duration{"at once": 0, "in three seconds": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, from := &Store{}, &endpoint{life: 24 * time.Hour, takes: takes, next: &oauth2.Token{AccessToken: "same", Expiry: time.Now().Add(24 * time.Hour)}}
+				require.Equal(t, "same", ask(t, s, from, "same"), "also in a store that has just begun")
+				begun := time.Now()
+				for time.Since(begun) < time.Hour {
+					require.Equal(t, "same", ask(t, s, from, "same"))
+					require.Equal(t, "same", ask(t, s, from, ""))
+					pass(100 * time.Millisecond)
+				}
+				require.Greater(t, from.fetches, 30)
+				require.Less(t, from.fetches, 80, "about one a minute")
+				// A dead one is replaced all the same, once the brake lets go.
+				pass(time.Minute)
+				from.next = nil
+				require.NotEqual(t, "same", ask(t, s, from, "same"))
+			})
+		})
+	}
+}
+
+// A 401 for a right that is missing: each token that comes is refused.
+func TestTrap_a_lasting_401_has_a_brake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, from := &Store{}, &endpoint{life: time.Hour, takes: time.Second}
-		go func() {
-			token, err := s.Token(t.Context(), "key", "token-1", from.fetch)
-			if assert.NoError(t, err) {
-				assert.Equal(t, "token-2", token.AccessToken)
-			}
-		}()
-		synctest.Wait()
-		require.Equal(t, "token-1", ask(t, s, from, "another"))
-		pass(2 * time.Second)
-		require.Equal(t, 2, from.fetches)
+		s, from := &Store{}, &endpoint{life: 24 * time.Hour}
+		for range 100 {
+			token := ask(t, s, from, "")
+			ask(t, s, from, token)
+			pass(10 * time.Millisecond)
+		}
+		require.LessOrEqual(t, from.fetches, 1+freeRefusals+1)
 	})
 }
+
+var errFinal = errors.New("refused")
+
+// Ten callers at once sent 49 requests a second with credentials that were wrong.
+func TestTrap_refused_credentials_have_a_brake(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(fetch func() (*oauth2.Token, error)) func(context.Context) error{
+		"store": func(fetch func() (*oauth2.Token, error)) func(context.Context) error {
+			s := &Store{}
+			return func(ctx context.Context) error {
+				_, err := s.Token(ctx, "key", "", func(context.Context) (*oauth2.Token, error) { return fetch() }, func(err error) bool { return errors.Is(err, errFinal) })
+				return err
+			}
+		},
+		"source": func(fetch func() (*oauth2.Token, error)) func(context.Context) error {
+			s := NewSource(tokenFunc(fetch), func(err error) bool { return errors.Is(err, errFinal) })
+			return func(ctx context.Context) error {
+				_, err := s.Token(ctx, "")
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fetches, answer := 0, errFinal
+				token := make(func() (*oauth2.Token, error) {
+					fetches++
+					if answer == nil {
+						return &oauth2.Token{AccessToken: "token", Expiry: time.Now().Add(time.Hour)}, nil
+					}
+					return nil, answer
+				})
+				begun := time.Now()
+				for time.Since(begun) < time.Minute {
+					require.ErrorIs(t, token(t.Context()), errFinal)
+					pass(20 * time.Millisecond)
+				}
+				require.Equal(t, 6, fetches, "at 0, 1, 3, 7, 15 and 31 s")
+				pass(time.Minute)
+				answer = nil
+				require.NoError(t, token(t.Context()))
+				if name == "store" {
+					return
+				}
+				answer = errors.New("down")
+				before := fetches
+				for range 3 {
+					require.ErrorIs(t, token(t.Context()), answer)
+				}
+				require.Equal(t, before+3, fetches, "what may pass has no brake")
+			})
+		})
+	}
+}
+
+type tokenFunc func() (*oauth2.Token, error)
+
+func (f tokenFunc) Token() (*oauth2.Token, error) { return f() }
 
 // It may be good for the one call: the API has the last word.
 func TestStoreGivesATokenThatHasEndedToWhoWaited(t *testing.T) {
@@ -201,7 +268,7 @@ func TestStoreGivesATokenThatHasEndedToWhoWaited(t *testing.T) {
 func TestStoreTakesNoEmptyToken(t *testing.T) {
 	t.Parallel()
 	for _, empty := range []*oauth2.Token{nil, {}} {
-		token, err := (&Store{}).Token(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) { return empty, nil })
+		token, err := (&Store{}).Token(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) { return empty, nil }, never)
 		require.ErrorIs(t, err, ErrNone)
 		assert.Nil(t, token)
 	}
@@ -214,7 +281,7 @@ func TestStoreForgetsAFailedFetch(t *testing.T) {
 		s, from := &Store{}, &endpoint{takes: time.Second, fails: errors.New("down")}
 		for range 3 {
 			go func() {
-				token, err := s.Token(t.Context(), "key", "", from.fetch)
+				token, err := s.Token(t.Context(), "key", "", from.fetch, never)
 				assert.Nil(t, token)
 				assert.ErrorIs(t, err, from.fails)
 			}()
@@ -235,7 +302,7 @@ func TestStoreFetchOutlivesItsCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), name{}, "trace"), time.Second)
 		defer cancel()
 		begun := time.Now()
-		_, err := s.Token(ctx, "key", "", from.fetch)
+		_, err := s.Token(ctx, "key", "", from.fetch, never)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(begun))
 		synctest.Wait()

@@ -8,7 +8,7 @@ import (
 )
 
 // TokenFunc gives the bearer. refused is a token that the API has just
-// answered with 401, to be dropped and replaced; "" the first time.
+// answered with 401, to be replaced if there is another; "" the first time.
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
 // tokenError marks an error of TokenFunc, which has had its own retries.
@@ -25,8 +25,8 @@ type auth struct {
 	token   TokenFunc
 }
 
-// RoundTrip implements http.RoundTripper. After a 401 the token is dropped and
-// the request is sent once more, if there is another token to send.
+// RoundTrip implements http.RoundTripper. After a 401 the request is sent once
+// more, if there is another token to send; else the 401 is the call's answer.
 func (a *auth) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !SameOrigin(a.origin, req.URL) {
 		return a.foreign.RoundTrip(with(req, ""))
