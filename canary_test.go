@@ -435,6 +435,7 @@ func answer(t *testing.T, seen *visitor, profile *trulioo.Profile) {
 	require.NotEmpty(t, answers)
 	seen.visit(reflect.ValueOf(answers))
 	seen.visit(reflect.ValueOf(profile.Files()))
+	seen.visit(reflect.ValueOf(profile.Timeline()))
 	services := profile.Services()
 	require.NotEmpty(t, services)
 	seen.visit(reflect.ValueOf(services))

@@ -20,7 +20,7 @@ import (
 var printed = []any{
 	trulioo.APIError{}, trulioo.AuthError{}, trulioo.TransportError{}, trulioo.DecodeError{}, trulioo.WebhookError{}, trulioo.ExportError{}, trulioo.FileError{},
 	trulioo.EndClient{}, trulioo.Profile{}, trulioo.Flow{}, trulioo.Field{}, trulioo.ServiceResult{}, trulioo.TransactionInfo{},
-	trulioo.WatchlistResult{}, trulioo.WatchlistCounts{}, trulioo.WatchlistHit{}, trulioo.Screening{}, trulioo.Note{}, trulioo.Task{},
+	trulioo.WatchlistResult{}, trulioo.WatchlistCounts{}, trulioo.WatchlistHit{}, trulioo.Screening{}, trulioo.Note{}, trulioo.Task{}, trulioo.Moment{},
 	trulioo.Answer{}, trulioo.FileRef{}, trulioo.File{}, trulioo.SavedFile{}, trulioo.Event{}, trulioo.Page[trulioo.EndClient]{}, trulioo.ExportItem{}, trulioo.Cursor{},
 	trulioo.ServiceDetails{}, trulioo.InputField{}, trulioo.ServiceRecord{}, trulioo.ServiceRule{}, trulioo.DatasourceResult{},
 	trulioo.DatasourceField{}, trulioo.AppendedField{}, trulioo.ServiceError{}, trulioo.DatasourceError{},
@@ -30,7 +30,7 @@ var printed = []any{
 // open are the types that hold settings of the caller's, counts and constant
 // texts. A filter's flow id and a slice's times are the caller's own too.
 var open = []string{
-	"ArgumentError", "ClientFilter", "ClientListOptions", "Diagnosis", "Dialect", "ExportOptions", "ExportProgress", "Finding", "GetOptions",
+	"ArgumentError", "ClientFilter", "ClientListOptions", "Diagnosis", "Dialect", "ExportOptions", "ExportProgress", "ExportReport", "Finding", "GetOptions",
 	"ListOptions", "MemoryDeduper", "MemoryTokenStore", "Outcome", "RetryPolicy", "ScreeningError", "Slice", "Step", "Time", "Workflow",
 }
 
