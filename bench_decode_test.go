@@ -3,6 +3,7 @@ package trulioo
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -142,26 +143,61 @@ func largeProfile(tb testing.TB, size int) []byte {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	large := largeProfile(b, 200_000)
 	for _, c := range []struct {
 		name string
 		body []byte
-	}{{"4KB", smallProfile(b)}, {"200KB", large}} {
-		ours := func() {
-			var p Profile
-			if err := p.decode(c.body); err != nil {
-				b.Fatal(err)
-			}
-		}
+	}{{"4KB", smallProfile(b)}, {"200KB", largeProfile(b, 200_000)}} {
+		one, every := untidy(c.body, false), untidy(c.body, true)
 		floor := func() {
 			var p floorProfile
 			if err := json.Unmarshal(c.body, &p); err != nil {
 				b.Fatal(err)
 			}
 		}
-		b.Run(c.name+"/ours", func(b *testing.B) { run(b, len(c.body), ours) })
+		tidy := decoding(b, c.body, true)
 		b.Run(c.name+"/floor", func(b *testing.B) { run(b, len(c.body), floor) })
-		b.Run(c.name+"/paired", func(b *testing.B) { b.ReportMetric(pairedRatio(b, ours, floor), "ratio") })
+		for _, pair := range []struct {
+			name        string
+			ours, floor func()
+		}{
+			{"left-raw", decoding(b, c.body, false), floor},
+			{"details", tidy, floor},
+			{"stored", func() {
+				var p Profile
+				if err := json.Unmarshal(c.body, &p); err != nil {
+					b.Fatal(err)
+				}
+				decodeDetails(b, &p)
+			}, floor},
+			{"one-untidy", decoding(b, one, true), tidy},
+			{"every-untidy", decoding(b, every, true), tidy},
+		} {
+			b.Run(c.name+"/"+pair.name+"/ours", func(b *testing.B) { run(b, len(c.body), pair.ours) })
+			b.Run(c.name+"/"+pair.name+"/paired", func(b *testing.B) { b.ReportMetric(pairedRatio(b, pair.ours, pair.floor), "ratio") })
+		}
+	}
+}
+
+func decoding(b *testing.B, body []byte, details bool) func() {
+	b.Helper()
+	return func() {
+		var p Profile
+		if err := p.decode(body); err != nil {
+			b.Fatal(err)
+		}
+		if details {
+			decodeDetails(b, &p)
+		}
+	}
+}
+
+func decodeDetails(b *testing.B, p *Profile) {
+	for _, flow := range p.FlowData {
+		for _, service := range flow.ServiceData {
+			if _, err := service.Details(); err != nil && !errors.Is(err, ErrNoDetails) {
+				b.Fatal(err)
+			}
+		}
 	}
 }
 

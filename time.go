@@ -41,6 +41,12 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 		t.Time = dateParts(array)
 		return nil
 	}
+	if digits := len(data) > 0 && data[0] != '"'; digits {
+		if n, err := strconv.ParseInt(string(data), 10, 64); err == nil {
+			t.Time = unixTime(n)
+			return nil
+		}
+	}
 	t.Time = parseTime(wire.Text(data))
 	return nil
 }

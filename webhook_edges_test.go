@@ -100,6 +100,7 @@ func TestWebhookBodyThatDrips(t *testing.T) {
 			require.NoError(t, conn.Close())
 		}
 		assert.Equal(t, 10*time.Second, time.Since(begun))
+		pass(time.Second) // net/http waits half a second before it closes
 	})
 }
 

@@ -48,7 +48,7 @@ func below(t reflect.Type, token string) (string, reflect.Type) {
 	case reflect.Map:
 		return "*", t.Elem()
 	case reflect.Struct:
-		for _, known := range namesOf(t) {
+		for _, known := range planOf(t).fields {
 			if known.name == token {
 				return token, t.Field(known.index).Type
 			}

@@ -13,7 +13,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// value is what is tolerated. On the left is what the Go type wants; null, and
+// value is what encoding/json/v2 calls for a document.
+func (d *decoder) value(dec *jsontext.Decoder, v any) error {
+	to := reflect.ValueOf(v).Elem()
+	return d.decode(dec, to, planOf(to.Type()))
+}
+
+// decode is what is tolerated. On the left is what the Go type wants; null, and
 // whatever is not named, is absent: the zero value, which costs the document nothing else.
 //
 //	string            a number or boolean by its literal
@@ -28,37 +34,30 @@ import (
 //	own UnmarshalJSON as it says; where it fails, absent
 //
 // A time and the open sets are leaves with an UnmarshalJSON of their own.
-func (d *decoder) value(dec *jsontext.Decoder, v any) error {
-	switch v := v.(type) {
-	case *string:
-		return d.text(dec, v)
-	case *bool:
-		return d.boolean(dec, v)
-	case *int:
-		return integer(d, dec, v)
-	case *int64:
-		return integer(d, dec, v)
-	case *float64:
-		return d.float(dec, v)
-	case *stdjson.RawMessage:
-		return d.raw(dec, v)
-	case Keeper:
-		return d.kept(dec, v)
-	case stdjson.Unmarshaler:
-		return d.own(dec, v)
-	case *[]byte:
-		return d.other(dec, reflect.ValueOf(v).Elem())
-	}
-	to := reflect.ValueOf(v).Elem()
-	switch to.Kind() {
-	case reflect.Struct:
-		return d.object(dec, to)
-	case reflect.Map:
-		return d.dict(dec, to)
-	case reflect.Slice:
-		return d.list(dec, to)
-	case reflect.Pointer:
-		return d.pointer(dec, to)
+func (d *decoder) decode(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
+	switch p.how {
+	case asText:
+		return d.text(dec, to)
+	case asBoolean:
+		return d.boolean(dec, to)
+	case asInteger:
+		return d.integer(dec, to)
+	case asFloat:
+		return d.float(dec, to)
+	case asRaw:
+		return d.raw(dec, to)
+	case asList:
+		return d.list(dec, to, p.below)
+	case asDict:
+		return d.dict(dec, to, p.below)
+	case asObject:
+		return d.object(dec, to, p)
+	case asPointer:
+		return d.pointer(dec, to, p.below)
+	case asOwn:
+		return d.own(dec, to)
+	case asKeeper:
+		return d.keeper(dec, to, p)
 	}
 	return d.other(dec, to)
 }
@@ -78,40 +77,58 @@ func (d *decoder) leaf(dec *jsontext.Decoder) (jsontext.Value, error) {
 	return raw, nil
 }
 
-func (d *decoder) text(dec *jsontext.Decoder, v *string) error {
+func (d *decoder) text(dec *jsontext.Decoder, to reflect.Value) error {
 	raw, err := d.leaf(dec)
-	*v = Text(raw)
-	return err
-}
-
-func (d *decoder) boolean(dec *jsontext.Decoder, v *bool) error {
-	raw, err := d.leaf(dec)
-	switch string(raw) {
-	case "true", "1":
-		*v = true
-		return err
-	case "false", "0":
-		*v = false
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(Text(raw))) {
-	case "true", "1":
-		*v = true
-	case "false", "0":
-		*v = false
-	default:
-		*v, d.misfit = false, true
+	if len(raw) > 0 && raw[0] == '"' {
+		to.SetString(d.word(unquoted(raw)))
+	} else {
+		to.SetString(string(raw))
 	}
 	return err
 }
 
-func integer[T int | int64](d *decoder, dec *jsontext.Decoder, v *T) error {
+// word makes a string. Answers repeat short ones, names and outcomes, and often
+// from one answer to the next.
+func (d *decoder) word(text []byte) string {
+	n := len(text)
+	if n < 2 || n > longestWord {
+		return string(text)
+	}
+	at := (n*31 + int(text[0])*7 + int(text[n/2])*13 + int(text[n-1])*17 + int(text[n-2])*29) % len(d.words)
+	if d.words[at] != string(text) {
+		d.words[at] = string(text)
+	}
+	return d.words[at]
+}
+
+func (d *decoder) boolean(dec *jsontext.Decoder, to reflect.Value) error {
+	raw, err := d.leaf(dec)
+	yes, ok := truth(string(raw))
+	if !ok {
+		yes, ok = truth(strings.ToLower(strings.TrimSpace(Text(raw))))
+	}
+	to.SetBool(yes)
+	d.misfit = !ok
+	return err
+}
+
+func truth(word string) (yes, ok bool) {
+	switch word {
+	case "true", "1":
+		return true, true
+	case "false", "0":
+		return false, true
+	}
+	return false, false
+}
+
+func (d *decoder) integer(dec *jsontext.Decoder, to reflect.Value) error {
 	raw, err := d.leaf(dec)
 	n, ok := whole(raw)
-	*v = T(n)
-	if !ok || int64(*v) != n {
-		*v, d.misfit = 0, true
+	if !ok || to.OverflowInt(n) {
+		n, d.misfit = 0, true
 	}
+	to.SetInt(n)
 	return err
 }
 
@@ -137,7 +154,7 @@ func isNumber(text string) bool {
 	return value.Kind() == '0' && value.IsValid()
 }
 
-func (d *decoder) float(dec *jsontext.Decoder, v *float64) error {
+func (d *decoder) float(dec *jsontext.Decoder, to reflect.Value) error {
 	raw, err := d.leaf(dec)
 	f, wrong := strconv.ParseFloat(string(raw), 64)
 	if wrong != nil {
@@ -146,31 +163,31 @@ func (d *decoder) float(dec *jsontext.Decoder, v *float64) error {
 			f, d.misfit = 0, true
 		}
 	}
-	*v = f
+	to.SetFloat(f)
 	return err
 }
 
 // raw keeps any value, as a part of the document.
-func (d *decoder) raw(dec *jsontext.Decoder, v *stdjson.RawMessage) error {
+func (d *decoder) raw(dec *jsontext.Decoder, to reflect.Value) error {
 	read, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	end := int(dec.InputOffset())
-	*v, d.misfit = d.data[end-len(read):end:end], false
+	to.SetBytes(d.data[end-len(read) : end : end])
+	d.misfit = false
 	return nil
 }
 
-// kept decodes an object that keeps its own text.
-func (d *decoder) kept(dec *jsontext.Decoder, v Keeper) error {
-	before := dec.InputOffset()
-	if err := d.object(dec, reflect.ValueOf(v).Elem()); err != nil || d.misfit {
+// keeper decodes an object that keeps its own text. One in a string keeps what
+// the string holds.
+func (d *decoder) keeper(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
+	before, isObject := dec.InputOffset(), dec.PeekKind() == '{'
+	if err := d.object(dec, to, p); err != nil || d.misfit || !isObject {
 		return err
 	}
 	text := bytes.TrimLeft(d.data[before:dec.InputOffset()], ":, \t\r\n")
-	if len(text) > 0 && text[0] == '{' { // and not one in a string, which keeps what the string holds
-		v.Keep(text)
-	}
+	to.Addr().Interface().(Keeper).Keep(text)
 	return nil
 }
 
@@ -182,19 +199,19 @@ func values(raw []byte) int {
 	return bytes.Count(raw, []byte{','}) + bytes.Count(raw, []byte{'{'}) + bytes.Count(raw, []byte{'['})
 }
 
-func (d *decoder) own(dec *jsontext.Decoder, v stdjson.Unmarshaler) error {
+func (d *decoder) own(dec *jsontext.Decoder, to reflect.Value) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	if reflect.TypeOf(v).Elem().Kind() == reflect.Map {
+	if to.Kind() == reflect.Map {
 		if err := d.take(roomPerValue * values(raw)); err != nil {
 			return err
 		}
 	}
-	d.misfit = v.UnmarshalJSON(raw) != nil
+	d.misfit = to.Addr().Interface().(stdjson.Unmarshaler).UnmarshalJSON(raw) != nil
 	if d.misfit {
-		reflect.ValueOf(v).Elem().SetZero()
+		to.SetZero()
 	}
 	return nil
 }
@@ -212,15 +229,15 @@ func (d *decoder) other(dec *jsontext.Decoder, to reflect.Value) error {
 	return nil
 }
 
-func (d *decoder) pointer(dec *jsontext.Decoder, to reflect.Value) error {
+func (d *decoder) pointer(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
 	if dec.PeekKind() == 'n' {
 		return d.absent(dec, to)
 	}
-	element := reflect.New(to.Type().Elem())
-	if err := d.take(int(to.Type().Elem().Size())); err != nil {
+	if err := d.take(below.size); err != nil {
 		return err
 	}
-	err := d.value(dec, element.Interface())
+	element := reflect.New(to.Type().Elem())
+	err := d.decode(dec, element.Elem(), below)
 	if d.misfit {
 		to.SetZero()
 		return err
@@ -237,37 +254,38 @@ func (d *decoder) absent(dec *jsontext.Decoder, to reflect.Value) error {
 	return err
 }
 
-func (d *decoder) object(dec *jsontext.Decoder, to reflect.Value) error {
+func (d *decoder) object(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
 	switch dec.PeekKind() {
 	case '{':
 	case '"':
-		return d.packed(dec, to)
+		return d.packed(dec, to, p)
 	default:
 		return d.absent(dec, to)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	names := namesOf(to.Type())
 	var seen uint64
+	next := 0
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		i, exact := names.find(name)
+		i, exact := p.find(name, next)
 		if i < 0 || !exact && seen&(1<<i) != 0 {
 			if _, err := dec.ReadValue(); err != nil {
 				return err
 			}
 			continue
 		}
-		field := to.Field(names[i].index)
+		next = i + 1
+		field := to.Field(p.fields[i].index)
 		if seen&(1<<i) != 0 {
 			field.SetZero()
 		}
 		seen |= 1 << i
-		if err := d.value(dec, field.Addr().Interface()); err != nil {
+		if err := d.decode(dec, field, p.fields[i].plan); err != nil {
 			return err
 		}
 	}
@@ -276,11 +294,11 @@ func (d *decoder) object(dec *jsontext.Decoder, to reflect.Value) error {
 	return err
 }
 
-func (d *decoder) dict(dec *jsontext.Decoder, to reflect.Value) error {
+func (d *decoder) dict(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
 	switch dec.PeekKind() {
 	case '{':
 	case '"':
-		return d.packed(dec, to)
+		return d.packed(dec, to, below)
 	default:
 		return d.absent(dec, to)
 	}
@@ -289,8 +307,8 @@ func (d *decoder) dict(dec *jsontext.Decoder, to reflect.Value) error {
 	}
 	t := to.Type()
 	to.Set(reflect.MakeMap(t))
-	name, element := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-	slot := int(t.Key().Size() + t.Elem().Size())
+	element := reflect.New(t.Elem()).Elem()
+	slot := int(t.Key().Size()) + below.size
 	for n := 0; dec.PeekKind() != '}'; n++ {
 		if err := d.take(mapCost(n, slot)); err != nil {
 			return err
@@ -299,12 +317,13 @@ func (d *decoder) dict(dec *jsontext.Decoder, to reflect.Value) error {
 		if err != nil {
 			return err
 		}
-		name.SetString(Text(raw))
+		name := d.word(unquoted(raw))
 		element.SetZero()
-		if err := d.value(dec, element.Addr().Interface()); err != nil {
+		if err := d.decode(dec, element, below); err != nil {
 			return err
 		}
-		to.SetMapIndex(name, element)
+		d.name.SetString(name)
+		to.SetMapIndex(d.name, element)
 	}
 	d.misfit = false
 	_, err := dec.ReadToken()
@@ -323,25 +342,25 @@ func mapCost(n, slot int) int {
 	return 4 * slot
 }
 
-func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value) error {
-	kind, element := dec.PeekKind(), to.Type().Elem()
+func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
+	kind := dec.PeekKind()
 	switch {
 	case kind == 'n':
 		return d.absent(dec, to)
-	case kind == '"' && element.Kind() != reflect.String: // a string that looks like a list can be an answer
-		return d.packed(dec, to)
+	case kind == '"' && below.how != asText: // a string that looks like a list can be an answer
+		return d.packed(dec, to, below)
 	case kind != '[':
-		return d.single(to, func(first any) error { return d.value(dec, first) })
+		return d.single(to, below, func(first reflect.Value) error { return d.decode(dec, first, below) })
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
 	to.Set(reflect.MakeSlice(to.Type(), 0, 0))
 	for n := 0; dec.PeekKind() != ']'; n++ {
-		if err := d.grow(to, n); err != nil {
+		if err := d.grow(to, n, below.size); err != nil {
 			return err
 		}
-		if err := d.value(dec, to.Index(n).Addr().Interface()); err != nil {
+		if err := d.decode(dec, to.Index(n), below); err != nil {
 			return err
 		}
 	}
@@ -351,23 +370,27 @@ func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value) error {
 }
 
 // grow makes a list one longer.
-func (d *decoder) grow(to reflect.Value, n int) error {
+func (d *decoder) grow(to reflect.Value, n, size int) error {
 	if n == to.Cap() {
-		if err := d.take(max(n, 1) * int(to.Type().Elem().Size())); err != nil {
+		more := max(n, 1)
+		if n == 1 && size <= 64 {
+			more = 3 // most lists of small things have one or several
+		}
+		if err := d.take(more * size); err != nil {
 			return err
 		}
-		to.Grow(max(n, 1))
+		to.Grow(more)
 	}
 	to.SetLen(n + 1)
 	return nil
 }
 
 // single makes a list of one value, or of none where it does not fit.
-func (d *decoder) single(to reflect.Value, decode func(any) error) error {
-	if err := d.grow(to, 0); err != nil {
+func (d *decoder) single(to reflect.Value, below *plan, decode func(reflect.Value) error) error {
+	if err := d.grow(to, 0, below.size); err != nil {
 		return err
 	}
-	err := decode(to.Index(0).Addr().Interface())
+	err := decode(to.Index(0))
 	if d.misfit {
 		to.SetZero()
 	}
@@ -376,30 +399,30 @@ func (d *decoder) single(to reflect.Value, decode func(any) error) error {
 
 // packed takes the object or list that a string holds as JSON. A string that
 // holds none is a list's one element, and no object.
-func (d *decoder) packed(dec *jsontext.Decoder, to reflect.Value) error {
+func (d *decoder) packed(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	text := bytes.TrimSpace([]byte(Text(raw)))
 	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
-		err := d.inner(text, to.Addr().Interface())
+		err := d.inner(text, to)
 		if err == nil || errors.Is(err, ErrMany) {
 			return err
 		}
 		to.SetZero()
 	}
 	if to.Kind() == reflect.Slice {
-		return d.single(to, func(first any) error { return d.inner(raw, first) })
+		return d.single(to, below, func(first reflect.Value) error { return d.inner(raw, first) })
 	}
 	d.misfit = true
 	return nil
 }
 
 // inner decodes what is no part of the document as it stands.
-func (d *decoder) inner(text []byte, v any) error {
+func (d *decoder) inner(text []byte, to reflect.Value) error {
 	outer := d.data
 	defer func() { d.data = outer }()
 	d.data = text
-	return json.Unmarshal(text, v, d.options)
+	return json.Unmarshal(text, to.Addr().Interface(), d.options)
 }

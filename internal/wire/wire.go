@@ -104,17 +104,21 @@ func (*something) UnmarshalJSON(raw []byte) error {
 // which is a part of the document.
 type Keeper interface{ Keep(raw []byte) }
 
+const longestWord = 32
+
 // decoder is one decoding. Its options know it, so that it is used again rather
 // than made anew.
 type decoder struct {
-	data    []byte       // the document, or the text of a string that is being taken apart
-	room    int          // bytes of memory that lists and maps may still take
-	misfit  bool         // the value that was decoded last is absent: null, or of no kind that fits
-	options json.Options // the table, and what of JSON's grammar is let pass
+	data    []byte        // the document, or the text of a string that is being taken apart
+	room    int           // bytes of memory that lists and maps may still take
+	misfit  bool          // the value that was decoded last is absent: null, or of no kind that fits
+	name    reflect.Value // of a map's element, on its way into the map
+	words   [512]string   // short ones, in case they come again
+	options json.Options  // the table, and what of JSON's grammar is let pass
 }
 
 var decoders = sync.Pool{New: func() any {
-	d := new(decoder)
+	d := &decoder{name: reflect.New(reflect.TypeFor[string]()).Elem()}
 	d.options = json.JoinOptions(
 		jsontext.AllowDuplicateNames(true),
 		jsontext.AllowInvalidUTF8(true),
