@@ -155,7 +155,7 @@ func TestFailedClientsAreTriedAgain(t *testing.T) {
 
 	status := b.run(t, nil)
 	assert.False(t, status.Complete())
-	assert.Equal(t, truriver.Status{Done: 98, Failed: 1, Gone: 1, Slices: 1, Finished: 1}, status)
+	assert.Equal(t, truriver.Status{Done: 98, Failed: 1, Gone: 1, Slices: 1, Finished: 1, Proven: 1}, status)
 	var text string
 	require.NoError(t, b.pool.QueryRow(t.Context(), "SELECT error FROM trulioo_results WHERE client_id = $1", broken).Scan(&text))
 	assert.Contains(t, text, "500")
@@ -174,7 +174,7 @@ func TestClientDeletedBeforeItsFetchIsGone(t *testing.T) {
 	for _, id := range b.account.IDs()[20:23] {
 		b.srv.Fail(truliootest.GetClient, truliootest.Answer(404, `{"code":4100}`), truliootest.Path(id))
 	}
-	assert.Equal(t, truriver.Status{Done: 57, Gone: 3, Slices: 1, Finished: 1}, b.run(t, nil))
+	assert.Equal(t, truriver.Status{Done: 57, Gone: 3, Slices: 1, Finished: 1, Proven: 1}, b.run(t, nil))
 }
 
 // A gateway's 404 is no deletion, and neither is the API's own for nearly every
@@ -185,8 +185,8 @@ func TestDenialsAreNotBelieved(t *testing.T) {
 		answer truliootest.Effect
 		during truriver.Status
 	}{
-		"a gateway's 404s": {truliootest.Answer(404, "<html>no such page</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1}},
-		"pages with 200":   {truliootest.Answer(200, "<html>rejected</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1}},
+		"a gateway's 404s": {truliootest.Answer(404, "<html>no such page</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1, Proven: 1}},
+		"pages with 200":   {truliootest.Answer(200, "<html>rejected</html>"), truriver.Status{Failed: 30, Slices: 1, Finished: 1, Proven: 1}},
 		"all are gone":     {truliootest.Answer(404, `{"code":4100}`), truriver.Status{Slices: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -415,4 +415,36 @@ func TestWrongArguments(t *testing.T) {
 	_, err := b.exporter.Status(t.Context(), b.jobs, "nobody's")
 	require.ErrorIs(t, err, truriver.ErrNoExport)
 	assert.NotContains(t, fmt.Sprintf("%+v %v", b.exporter, client), b.srv.ClientSecret)
+}
+
+// An id that PostgreSQL's text cannot hold does not stop its slice.
+func TestAnIDWithANULCharacter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 20)
+	for _, id := range []string{`a\u0000b`, "hex:00"} {
+		_, err := b.account.Put([]byte(`{"id":"` + id + `","created":1718000000,"lastModified":1718000000}`))
+		require.NoError(t, err)
+	}
+	status := b.run(t, nil)
+	assert.True(t, status.Complete(), "%+v", status)
+	assert.Equal(t, 22, status.Done)
+	found := results(t, b.pool, "export")
+	assert.Contains(t, found, "hex:610062")
+	assert.Contains(t, found, "hex:6865783a3030")
+}
+
+// A list that contradicts itself for a while is tried again by its job.
+func TestAContradictionIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 60)
+	require.NoError(t, b.exporter.Start(t.Context(), b.jobs, "export", nil))
+	lie := b.srv.Fail(truliootest.ListClients, truliootest.Answer(200, `{"data":[{"id":"a","created":900000000}],"totalElements":2,"totalPages":1}`))
+	working := b.work(t)
+	require.Eventually(t, func() bool { return len(b.job(t).Errors) > 0 }, time.Minute, 20*time.Millisecond)
+	lie.Stop()
+	status := wait(t, b.exporter, b.jobs, "export")
+	require.NoError(t, working.Stop(t.Context()))
+	assert.True(t, status.Complete(), "%+v", status)
+	assert.Equal(t, 60, status.Done)
+	assert.Equal(t, 1, status.Proven)
 }

@@ -19,10 +19,13 @@ CREATE TABLE IF NOT EXISTS trulioo_slices (
     PRIMARY KEY (export_id, number)
 );
 
+-- How the list of a slice was read: a trulioo.ExportReport, once it has been.
+ALTER TABLE trulioo_slices ADD COLUMN IF NOT EXISTS report json;
+
 -- A client of an export. Personal data: whoever can read this table can read the account.
 CREATE TABLE IF NOT EXISTS trulioo_results (
     export_id text NOT NULL,
-    client_id text NOT NULL,
+    client_id text NOT NULL,                   -- one that PostgreSQL's text cannot hold is "hex:" and its bytes
     slice     integer NOT NULL,
     profile   bytea,                           -- the API's answer, byte for byte
     error     text,                            -- why there is no profile; nothing personal

@@ -155,6 +155,7 @@ type Status struct {
 
 	Slices   int // of the export
 	Finished int // slices that need no more work
+	Proven   int // slices whose list was proven to be known in whole; trulioo_slices.report says why the others were not
 	Jobs     int // that wait, run or will be tried again; 0 is the end, of whatever kind
 }
 

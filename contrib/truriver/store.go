@@ -2,15 +2,37 @@ package truriver
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/trulioo-go/trulioo"
 )
+
+// storedID is the client's id as a column of text can hold it. PostgreSQL has no NUL
+// character and no invalid UTF-8, and one such id must not stop its slice.
+func storedID(id string) string {
+	if strings.ContainsRune(id, 0) || !utf8.ValidString(id) || strings.HasPrefix(id, hexID) {
+		return hexID + hex.EncodeToString([]byte(id))
+	}
+	return id
+}
+
+const hexID = "hex:"
+
+// clientID is the id of which storedID has made the text.
+func clientID(stored string) string {
+	if raw, err := hex.DecodeString(strings.TrimPrefix(stored, hexID)); err == nil && strings.HasPrefix(stored, hexID) {
+		return string(raw)
+	}
+	return stored
+}
 
 // querier is a pool or a transaction.
 type querier interface {
@@ -97,9 +119,10 @@ func workable(ctx context.Context, tx pgx.Tx, exportID string, lastOnly bool) ([
 func loadStatus(ctx context.Context, db querier, exportID string) (Status, error) {
 	var s Status
 	err := db.QueryRow(ctx, `SELECT s.*, r.* FROM trulioo_exports,
-		(SELECT count(*), count(*) FILTER (WHERE finished), coalesce(sum(gone), 0)::bigint FROM trulioo_slices WHERE export_id = $1) s,
+		(SELECT count(*), count(*) FILTER (WHERE finished), coalesce(sum(gone), 0)::bigint,
+			count(*) FILTER (WHERE (report ->> 'Proven')::boolean) FROM trulioo_slices WHERE export_id = $1) s,
 		(SELECT count(profile), count(error) FROM trulioo_results WHERE export_id = $1) r
-		WHERE id = $1`, exportID).Scan(&s.Slices, &s.Finished, &s.Gone, &s.Done, &s.Failed)
+		WHERE id = $1`, exportID).Scan(&s.Slices, &s.Finished, &s.Gone, &s.Proven, &s.Done, &s.Failed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, ErrNoExport
 	}
@@ -117,6 +140,7 @@ type turn struct {
 	passes   int
 	finished bool
 	have     map[string]bool // the ids of the slice in the results; false where it failed
+	report   *trulioo.ExportReport
 }
 
 // takeTurn begins a turn. ErrNoExport: the export has been deleted.
@@ -146,7 +170,7 @@ func takeTurn(ctx context.Context, db querier, args SliceArgs) (*turn, error) {
 	var id string
 	var done bool
 	_, err = pgx.ForEachRow(rows, []any{&id, &done}, func() error {
-		t.have[id] = done
+		t.have[clientID(id)] = done
 		return nil
 	})
 	return t, failed("read the results", err)
@@ -190,6 +214,9 @@ func (t *turn) store(ctx context.Context, tx pgx.Tx, b *batch) error {
 		return err
 	}
 	if len(b.deleted) > 0 {
+		for i, id := range b.deleted {
+			b.deleted[i] = storedID(id)
+		}
 		_, err = tx.Exec(ctx, "DELETE FROM trulioo_results WHERE export_id = $1 AND client_id = ANY($2) AND error IS NOT NULL", t.ExportID, b.deleted)
 	}
 	return failed("delete results", err)
@@ -204,9 +231,9 @@ func (t *turn) storeItems(ctx context.Context, tx pgx.Tx, items []*trulioo.Expor
 	}
 	ids, profiles, errs := make([]string, len(items)), make([][]byte, len(items)), make([]*string, len(items))
 	for i, item := range items {
-		ids[i] = item.Client.ID
+		ids[i] = storedID(item.Client.ID)
 		if item.Err != nil {
-			text := item.Err.Error()
+			text := strings.ToValidUTF8(strings.ReplaceAll(item.Err.Error(), "\x00", ""), "")
 			errs[i] = &text
 			continue
 		}
@@ -229,8 +256,16 @@ func (t *turn) endPass(ctx context.Context, tx pgx.Tx) (failures int, err error)
 	}
 	t.passes++
 	t.finished = failures == 0 || t.passes >= maxPasses
-	tag, err := tx.Exec(ctx, "UPDATE trulioo_slices SET passes = $4, finished = $5 WHERE export_id = $1 AND number = $2 AND turn = $3",
-		t.ExportID, t.Slice, t.number, t.passes, t.finished)
+	var report *string
+	if t.report != nil {
+		text, err := json.Marshal(t.report)
+		if err != nil {
+			return 0, failed("report", err)
+		}
+		report = new(string(text))
+	}
+	tag, err := tx.Exec(ctx, `UPDATE trulioo_slices SET passes = $4, finished = $5, report = coalesce($6::text::json, report)
+		WHERE export_id = $1 AND number = $2 AND turn = $3`, t.ExportID, t.Slice, t.number, t.passes, t.finished, report)
 	if err == nil && tag.RowsAffected() == 0 {
 		return 0, errTaken
 	}

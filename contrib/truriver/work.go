@@ -110,6 +110,7 @@ func (e *Exporter) export(ctx, limited context.Context, t *turn) error {
 		Resume:             t.cursor,
 		PassFailed:         true, // tryAgain sees to them
 		Skip:               func(row *trulioo.EndClient) bool { return t.have[row.ID] },
+		OnReport:           func(r trulioo.ExportReport) { t.report = &r },
 		OnProgress:         func(p trulioo.ExportProgress) { gone = p.Gone },
 	}
 	for item, err := range e.client.Clients.Export(limited, options) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -58,6 +59,9 @@ func contents(t *testing.T, dir string) map[string]string {
 		require.NoError(t, err)
 		name, err := filepath.Rel(dir, path)
 		require.NoError(t, err)
+		if name == lockName {
+			return nil
+		}
 		if name == cursor {
 			require.True(t, json.Valid(data))
 			return nil
@@ -250,4 +254,44 @@ func TestMeterWritesLinesWhereThereIsNoTerminal(t *testing.T) {
 	m.show(trulioo.ExportProgress{Done: 10, Failed: 1, Total: 111, Rate: 10, Fallback: true})
 	m.end()
 	assert.Equal(t, "the list cannot be cut by time: reading it page by page, several times\n11 of 111 clients, 1 failed, 10/s, 10s left\n", out.String())
+}
+
+// A folder is one account's, one process's, and of what its lines say.
+//
+//nolint:paralleltest // it sets variables
+func TestAFolderIsOneAccounts(t *testing.T) {
+	srv := truliootest.NewServer(t)
+	dir := filepath.Join(t.TempDir(), "out")
+	out, err := runAgainst(t, srv, "-out", dir)
+	require.NoError(t, err)
+	assert.Contains(t, out, "proven to be complete; ")
+	want := contents(t, dir)
+
+	other := truliootest.NewServer(t)
+	_, err = runAgainst(t, other, "-out", dir)
+	require.ErrorContains(t, err, "another account's")
+	_, err = runAgainst(t, srv, "-out", dir, "-sandbox")
+	require.ErrorContains(t, err, "another account's")
+	assert.Zero(t, other.Count(truliootest.Any))
+
+	// Lines that are lost come again, however far the cursor is.
+	require.NoError(t, os.Truncate(filepath.Join(dir, profiles), 0))
+	_, err = runAgainst(t, srv, "-out", dir)
+	require.NoError(t, err)
+	same(t, want, contents(t, dir))
+
+	held, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0o600)
+	require.NoError(t, err)
+	require.True(t, lock(held))
+	_, err = runAgainst(t, srv, "-out", dir)
+	require.ErrorContains(t, err, "another export is writing")
+	require.NoError(t, held.Close())
+
+	for _, name := range []string{"TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET"} {
+		t.Setenv(name, "")
+	}
+	missing := filepath.Join(t.TempDir(), "none")
+	err = run(t.Context(), []string{"-out", missing}, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "TRULIOO_CLIENT_ID")
+	assert.NoDirExists(t, missing)
 }

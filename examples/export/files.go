@@ -44,7 +44,7 @@ func (f *folder) saveFile(ctx context.Context, client *trulioo.Client, key, part
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(download(ctx, client, key, file), file.Close()); err != nil {
+	if err = errors.Join(download(ctx, client, key, file), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	return f.root.Rename(part, name)

@@ -20,6 +20,7 @@ const (
 	failed     = "failed.ndjson"
 	cursor     = "cursor.json"
 	unfinished = ".unfinished"
+	lockName   = ".lock"
 	filesDir   = "files"
 
 	saveEvery = time.Second // the cursor: it only saves time, the lines are what counts
@@ -31,6 +32,7 @@ const (
 // the same order however often it is stopped.
 type folder struct {
 	root     *os.Root
+	lock     *os.File
 	profiles *os.File
 	failed   *os.File
 	have     map[string]bool // from earlier runs; only read while the export runs
@@ -42,26 +44,28 @@ type folder struct {
 
 // state is cursor.json.
 type state struct {
-	Cursor trulioo.Cursor       `json:"cursor"`
-	Filter trulioo.ClientFilter `json:"filter"`
-	Full   bool                 `json:"full"`
-	Files  bool                 `json:"files"`
+	Account string               `json:"account"` // a digest
+	Cursor  trulioo.Cursor       `json:"cursor"`
+	Last    string               `json:"last,omitempty"` // the client before the cursor, which has a line
+	Filter  trulioo.ClientFilter `json:"filter"`
+	Full    bool                 `json:"full"`
+	Files   bool                 `json:"files"`
 }
 
 // alike reports whether both are of an export with the same flags.
 func (s state) alike(other state) bool {
-	s.Cursor, other.Cursor = trulioo.Cursor{}, trulioo.Cursor{}
+	s.Cursor, other.Cursor, s.Last, other.Last = trulioo.Cursor{}, trulioo.Cursor{}, "", ""
 	a, errA := json.Marshal(s)
 	b, errB := json.Marshal(other)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 // openFolder takes the folder up as it was left.
-func openFolder(s *settings) (f *folder, err error) {
+func openFolder(s *settings, account string) (f *folder, err error) {
 	if err := os.MkdirAll(s.out, 0o700); err != nil { //nolint:gosec // it is where the user says
 		return nil, err
 	}
-	f = &folder{have: map[string]bool{}, state: state{Filter: s.filter, Full: s.full, Files: s.files}}
+	f = &folder{have: map[string]bool{}, state: state{Account: account, Filter: s.filter, Full: s.full, Files: s.files}}
 	if f.root, err = os.OpenRoot(s.out); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,12 @@ func openFolder(s *settings) (f *folder, err error) {
 }
 
 func (f *folder) takeUp() (err error) {
+	if f.lock, err = f.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	if !lock(f.lock) {
+		return errors.New("another export is writing to the folder")
+	}
 	if err := f.root.RemoveAll(unfinished); err != nil {
 		return err
 	}
@@ -87,9 +97,12 @@ func (f *folder) takeUp() (err error) {
 	if err := f.readLines(); err != nil {
 		return err
 	}
+	if f.state.Last != "" && !f.have[f.state.Last] {
+		f.state.Cursor, f.state.Last = trulioo.Cursor{}, "" // lines are missing that the cursor has passed
+	}
 	// Those who failed are listed again, and so from the beginning.
 	if info, err := f.root.Stat(failed); err == nil && info.Size() > 0 {
-		f.state.Cursor = trulioo.Cursor{}
+		f.state.Cursor, f.state.Last = trulioo.Cursor{}, ""
 		if err := f.saveState(); err != nil {
 			return err
 		}
@@ -139,6 +152,9 @@ func (f *folder) readState() error {
 	if err := json.Unmarshal(data, &was); err != nil {
 		return fmt.Errorf("%s cannot be read: %w", cursor, err)
 	}
+	if was.Account != f.state.Account {
+		return errors.New("the folder is another account's; choose another with -out")
+	}
 	if !was.alike(f.state) {
 		return errors.New("the folder has an export with other flags; choose another with -out")
 	}
@@ -151,8 +167,18 @@ func (f *folder) saveState() error {
 	if err != nil {
 		return err
 	}
+	if f.profiles != nil { // a cursor must not outlive the lines before it
+		if err := f.profiles.Sync(); err != nil {
+			return err
+		}
+	}
 	part := unfinished + "/" + cursor
-	if err := f.root.WriteFile(part, append(data, '\n'), 0o600); err != nil {
+	file, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(data, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	f.saved = time.Now()
@@ -179,7 +205,9 @@ func (f *folder) write(item *trulioo.ExportItem) error {
 		return err
 	}
 	f.written++
-	f.state.Cursor = item.Cursor
+	if f.failures == 0 { // the cursor stays before the first that failed
+		f.state.Cursor, f.state.Last = item.Cursor, item.Client.ID
+	}
 	if time.Since(f.saved) < saveEvery {
 		return nil
 	}
@@ -221,7 +249,7 @@ func (f *folder) line(to *os.File, value any) error {
 // close makes all of it last.
 func (f *folder) close() error {
 	var errs []error
-	for _, file := range []*os.File{f.profiles, f.failed} {
+	for _, file := range []*os.File{f.profiles, f.failed, f.lock} {
 		if file != nil {
 			errs = append(errs, file.Sync(), file.Close())
 		}

@@ -1,7 +1,7 @@
 // Export writes a whole account to a folder: each profile as a line of
 // profiles.ndjson and, with -files, the files of each client. However it was
 // stopped, killed in the middle of a line or of a file too, it goes on when it is
-// run again on the same folder. Without TRULIOO_CLIENT_ID it exports a sandbox in its own process.
+// run again on the same folder. With -sandbox it exports made-up clients of its own process.
 package main
 
 import (
@@ -25,6 +25,7 @@ type settings struct {
 	out         string
 	concurrency int
 	full, files bool
+	sandbox     bool
 	filter      trulioo.ClientFilter
 }
 
@@ -62,12 +63,12 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, errUsage)
 	}
-	client, stop, err := connect(out) //nolint:contextcheck // nothing is sent yet
+	client, account, stop, err := connect(s.sandbox) //nolint:contextcheck // nothing is sent yet
 	if err != nil {
 		return err
 	}
 	defer stop()
-	f, err := openFolder(s)
+	f, err := openFolder(s, account)
 	if err != nil {
 		return err
 	}
@@ -90,6 +91,7 @@ func export(ctx context.Context, client *trulioo.Client, s *settings, f *folder,
 		Resume:             f.state.Cursor,
 		Skip:               f.has,
 		OnProgress:         m.show,
+		OnReport:           m.report,
 	}
 	if s.files {
 		opts.OnProfile = f.saveFiles
@@ -109,28 +111,34 @@ func export(ctx context.Context, client *trulioo.Client, s *settings, f *folder,
 	return nil
 }
 
-// connect gives the client of the environment's credentials or, without any,
-// of a sandbox that stop ends.
-func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
-	if os.Getenv("TRULIOO_CLIENT_ID") != "" {
+// connect gives the client of the environment's credentials, or of a sandbox that
+// stop ends, and a digest that tells accounts apart. People of a sandbox must
+// not get into the folder of an account because a variable is missing.
+func connect(sandbox bool) (client *trulioo.Client, account string, stop func(), err error) {
+	if !sandbox {
 		client, err = trulioo.NewClientFromEnv()
-		return client, func() {}, err
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("%w (or -sandbox for made-up clients)", err)
+		}
+		return client, digest(strings.Join([]string{
+			os.Getenv("TRULIOO_BASE_URL"), os.Getenv("TRULIOO_CLIENT_ID"), os.Getenv("TRULIOO_ENVIRONMENT"),
+		}, "\n")), func() {}, nil
 	}
-	fmt.Fprintln(out, "using the built-in sandbox (set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET for your account)")
-	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 300, Seed: 1, UndatedEvery: 40})
-	sandbox, err := truliootest.Start(truliootest.WithLive(account), truliootest.WithLatency(5*time.Millisecond))
+	invented := truliootest.NewAccount(truliootest.AccountSpec{Clients: 300, Seed: 1, UndatedEvery: 40})
+	server, err := truliootest.Start(truliootest.WithLive(invented), truliootest.WithLatency(5*time.Millisecond))
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
-	client, err = trulioo.NewClient(sandbox.Options()...)
-	return client, sandbox.Close, err
+	client, err = trulioo.NewClient(server.Options()...)
+	return client, "sandbox", server.Close, err
 }
 
 func flags(s *settings) (set *flag.FlagSet, status *string) {
 	set = flag.NewFlagSet("export", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Usage = func() {}
-	set.StringVar(&s.out, "out", "export", "the `folder` to write to")
+	set.StringVar(&s.out, "out", "export-out", "the `folder` to write to")
+	set.BoolVar(&s.sandbox, "sandbox", false, "export made-up clients of a sandbox in this process, and no account")
 	set.IntVar(&s.concurrency, "concurrency", 8, "how many profiles and files to fetch at once")
 	set.BoolVar(&s.full, "full", false, "with the full service details")
 	set.BoolVar(&s.files, "files", false, "with the files that the clients uploaded")

@@ -80,3 +80,13 @@ func (m *meter) end() {
 	}
 	m.line()
 }
+
+// report is an ExportOptions.OnReport.
+func (m *meter) report(r trulioo.ExportReport) {
+	proven := "proven to be complete"
+	if !r.Proven {
+		proven = "not proven to be complete: " + r.Reason
+	}
+	fmt.Fprintf(m.out, "%s; %d requests for the list, %d passes over it, %d clients gone, %d outside of the bounds, waited %v\n",
+		proven, r.Requests, r.Passes, r.Gone, r.Dropped, r.Waited.Round(time.Millisecond))
+}

@@ -2,8 +2,8 @@
 // processes share: start it as often as you like with the same -export. It goes
 // on where the others, or an earlier run, have stopped.
 //
-// It reads DATABASE_URL, and the variables of trulioo.NewClientFromEnv. Without
-// TRULIOO_CLIENT_ID it exports a sandbox, which is the same in each process.
+// It reads DATABASE_URL, and the variables of trulioo.NewClientFromEnv. With -sandbox
+// it exports made-up clients, which are the same in each process.
 package main
 
 import (
@@ -75,6 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	exportID := flags.String("export", "account", "the export's id in the tables")
 	size := flags.Int("slice", 0, "clients in a slice at most (default 1000)")
 	full := flags.Bool("full", false, "with the full service details")
+	sandboxed := flags.Bool("sandbox", false, "export made-up clients of a sandbox, which is the same in each process, and no account")
 	workers := flags.Int("workers", 4, "slices that this process works on at once")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := truriver.Migrate(ctx, pool); err != nil {
 		return err
 	}
-	client, stop, err := connect(out) //nolint:contextcheck // nothing is sent yet
+	client, stop, err := connect(*sandboxed) //nolint:contextcheck // nothing is sent yet
 	if err != nil {
 		return err
 	}
@@ -114,14 +115,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errors.Join(err, jobs.StopAndCancel(context.WithoutCancel(ctx)))
 }
 
-// connect gives the client of the environment's credentials or, without any,
-// of a sandbox that stop ends.
-func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
-	if os.Getenv("TRULIOO_CLIENT_ID") != "" {
+// connect gives the client of the environment's credentials, or of a sandbox that
+// stop ends. People of a sandbox must not get into the tables of an account
+// because a variable is missing.
+func connect(sandboxed bool) (client *trulioo.Client, stop func(), err error) {
+	if !sandboxed {
 		client, err = trulioo.NewClientFromEnv()
 		return client, func() {}, err
 	}
-	fmt.Fprintln(out, "using the built-in sandbox (set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET for your account)")
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 500, Seed: 1, UndatedEvery: 100})
 	sandbox, err := truliootest.Start(truliootest.WithLive(account))
 	if err != nil {

@@ -147,7 +147,7 @@ func (s *Scanner[V]) readPass(ctx context.Context, p *pass, at Position) error {
 
 // mostPages is how many pages a list of the rows that were seen can take, with an
 // empty one after each.
-func (s *Scanner[V]) mostPages() int { return 4*(len(s.known.seen)/max(s.size, 1)) + 2*fullPage }
+func (s *Scanner[V]) mostPages() int { return 4*(len(s.known.seen)/max(s.size, 1)) + 20 }
 
 // batch are the pages to ask for at once: by turns one alone, whose count is of a
 // moment, and several.
