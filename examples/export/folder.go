@@ -249,13 +249,13 @@ func (f *folder) line(to *os.File, value any) error {
 // close makes all of it last.
 func (f *folder) close() error {
 	var errs []error
+	if f.failed != nil {
+		errs = append(errs, f.saveState(), f.root.RemoveAll(unfinished))
+	}
 	for _, file := range []*os.File{f.profiles, f.failed, f.lock} {
 		if file != nil {
 			errs = append(errs, file.Sync(), file.Close())
 		}
-	}
-	if f.failed != nil {
-		errs = append(errs, f.saveState(), f.root.RemoveAll(unfinished))
 	}
 	return errors.Join(append(errs, f.root.Close())...)
 }
