@@ -96,21 +96,29 @@ func (r *csvRows) End() error {
 // Spreadsheet keeps a spreadsheet from taking what somebody entered for a formula,
 // by an apostrophe before it. A number or a telephone number stays as it is.
 func Spreadsheet(value string) string {
-	if value == "" || !strings.ContainsRune("=+-@\t\r", rune(value[0])) {
-		return value
+	if formula(value) {
+		return "'" + value
 	}
-	if strings.ContainsRune("+-", rune(value[0])) && strings.Trim(value[1:], "0123456789 .()") == "" {
-		return value
-	}
-	return "'" + value
+	return value
 }
 
 // FromSpreadsheet takes the apostrophe of Spreadsheet away again.
 func FromSpreadsheet(value string) string {
-	if rest, ok := strings.CutPrefix(value, "'"); ok && Spreadsheet(rest) == value {
-		return rest
+	if formula(value) && value[0] == '\'' {
+		return value[1:]
 	}
 	return value
+}
+
+// formula reports whether a spreadsheet would run a value, with or without
+// apostrophes before it: so that theirs and ours can be told apart.
+func formula(value string) bool {
+	value = strings.TrimLeft(value, "'")
+	if value == "" || !strings.ContainsRune("=+-@\t\r", rune(value[0])) {
+		return false
+	}
+	number := strings.ContainsRune("+-", rune(value[0])) && strings.Trim(value[1:], "0123456789 .()") == ""
+	return !number
 }
 
 // compact takes the white space between tokens out, so that a row is a line.
