@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,7 @@ func TestCtrlC(t *testing.T) {
 		"workflows": {"workflows"},
 		"clients":   {"clients", "--json"},
 		"get":       {"get", "665f1b1c2d3e4f5a6b7c8d9e"},
+		"bundle":    {"bundle", "665f1b1c2d3e4f5a6b7c8d9e", "-o", "b.zip"},
 		"files":     {"files", "665f1b1c2d3e4f5a6b7c8d9e", "-o", "files"},
 		"find":      {"find", "--name"},
 		"export":    {"export", "--csv", "people.csv"},
@@ -186,4 +188,46 @@ func TestTwoAtOnce(t *testing.T) {
 			_ = first.Wait()
 		})
 	}
+}
+
+// What the sandbox prints can be pasted: the variables, and four commands that
+// answer with what they say.
+func TestTheSandboxsCommandsCanBePasted(t *testing.T) {
+	t.Parallel()
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("there is no curl on this machine")
+	}
+	cmd := trulioo(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--quiet", "--clients", "30")
+	out := &synced{}
+	cmd.Stdout = out
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	require.Eventually(t, func() bool { return strings.HasSuffix(out.String(), "photo.jpg\n\n") }, time.Minute, time.Millisecond)
+	shell := exec.CommandContext(t.Context(), "sh", "-e")
+	shell.Dir = t.TempDir()
+	shell.Env = append(os.Environ(), "PATH="+filepath.Dir(curl)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	shell.Stdin = strings.NewReader(out.String())
+	answers, err := shell.CombinedOutput()
+	require.NoError(t, err, string(answers))
+	assert.Contains(t, string(answers), `"name":"Personal onboarding 1"`)
+	assert.Contains(t, string(answers), `"totalElements":30`)
+	assert.Contains(t, string(answers), `"flowData"`)
+	photo, err := os.ReadFile(filepath.Join(shell.Dir, "photo.jpg"))
+	require.NoError(t, err)
+	assert.Equal(t, "image/jpeg", http.DetectContentType(photo))
+}
+
+// The program is built on what the library exports.
+func TestOnThePublicAPIOnly(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path) //nolint:gosec // a file of this module
+		require.NoError(t, err)
+		require.NotContains(t, string(code), `"github.com/trulioo-go/trulioo/internal/`, path)
+		return nil
+	}))
 }

@@ -136,7 +136,7 @@ func (a *app) sync() *cobra.Command {
 		Use:   "sync",
 		Short: "Bring what changed since the last time, and say who is gone",
 		Long: `Is "trulioo export" of the whole account that also finds the clients who are kept but no longer in the account: their number is
-printed, and --delete-gone deletes them from the place too. The list is read whole; a profile is fetched only where its client is new
+printed, and --delete-gone deletes them from the place too, where the export proves that its list was complete. The list is read whole; a profile is fetched only where its client is new
 or changed. That rests on one assumption: that the date of the last change moves with every change.`,
 		Example: `  trulioo sync -o backup --files
   trulioo sync --sqlite people.db --delete-gone`,
@@ -205,12 +205,19 @@ func (a *app) report(job *keep.Job, r keep.Result, took time.Duration) {
 	fmt.Fprintf(a.out, "%d new, %d changed, %d unchanged", r.New, r.Changed, r.Unchanged)
 	if job.Gone {
 		word := "gone and kept"
-		if job.DeleteGone {
+		if job.DeleteGone && r.Unproven == "" {
 			word = "gone and deleted"
 		}
 		fmt.Fprintf(a.out, ", %d %s", r.Gone, word)
 	}
 	fmt.Fprintf(a.out, ", %d failed in %v\n", r.Failed, took.Round(time.Millisecond))
+	if r.Unproven == "" {
+		return
+	}
+	fmt.Fprintln(a.err, "it is not proven that nobody is missing:", r.Unproven)
+	if job.DeleteGone && r.Gone > 0 {
+		fmt.Fprintln(a.err, "so nobody was deleted")
+	}
 }
 
 // place reads what --in names.

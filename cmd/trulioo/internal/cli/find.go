@@ -10,7 +10,6 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/mask"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
@@ -137,7 +136,7 @@ func (a *app) foundTable(show bool) func(keep.Record) error {
 		}
 		email := r.Email
 		if !show {
-			name, email = mask.Value(name), mask.Value(email)
+			name, email = trulioo.Mask(name), trulioo.Mask(email)
 		}
 		return table.Row(term.Cell{Text: r.ClientID}, term.Cell{Text: r.Status, Style: statusStyle(trulioo.Status(r.Status))},
 			term.Cell{Text: minute(trulioo.Time{Time: r.Created})}, term.Cell{Text: name}, term.Cell{Text: email})

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/mask"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
@@ -55,16 +54,22 @@ func (a *app) withProfile(ctx context.Context, id string, use func(*access, *tru
 		return err
 	}
 	defer x.close()
-	if id == "-" {
-		if id, err = a.ask.Ask(ctx, "id", false); err != nil {
-			return err
-		}
+	if id, err = a.clientID(ctx, id); err != nil {
+		return err
 	}
 	p, err := x.client.Clients.Get(ctx, id, &trulioo.GetOptions{FullServiceDetails: true})
 	if err != nil {
 		return err
 	}
 	return use(x, p)
+}
+
+// clientID is the argument, or what is read where that is "-".
+func (a *app) clientID(ctx context.Context, argument string) (string, error) {
+	if argument != "-" {
+		return argument, nil
+	}
+	return a.ask.Ask(ctx, "id", false)
 }
 
 // profilePrinter prints a profile for people.
@@ -101,7 +106,7 @@ func (p *profilePrinter) secret(value string) string {
 	if p.show {
 		return value
 	}
-	return mask.Value(value)
+	return trulioo.Mask(value)
 }
 
 func (p *profilePrinter) profile(profile *trulioo.Profile) {

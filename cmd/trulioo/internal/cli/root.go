@@ -102,7 +102,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
 	a.add(root, "read", a.workflows(), a.clients(), a.get(), a.find(), a.inspect())
-	a.add(root, "keep", a.files(), a.export(), a.sync())
+	a.add(root, "keep", a.files(), a.bundle(), a.export(), a.sync())
 	a.add(root, "hook", a.listen(), a.trigger(), a.replay())
 	a.add(root, "account", a.login(), a.logout(), a.whoami())
 	a.add(root, "more", a.doctor(), a.sandboxCommand(), a.man())

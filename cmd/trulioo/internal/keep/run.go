@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -26,6 +27,8 @@ type Job struct {
 // Result is what a run came to, in clients.
 type Result struct {
 	New, Changed, Unchanged, Failed, Gone int
+
+	Unproven string // why it is not proven that nobody is missing; "" where it is
 }
 
 // Run brings the store up to date. The error is the export's own; clients that
@@ -36,7 +39,10 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	for item, err := range j.Client.Clients.Export(ctx, j.options(kept)) {
+	var report trulioo.ExportReport
+	options := j.options(kept)
+	options.OnReport = func(r trulioo.ExportReport) { report = r }
+	for item, err := range j.Client.Clients.Export(ctx, options) {
 		if err != nil {
 			return kept.count(result), err
 		}
@@ -45,15 +51,24 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 		}
 	}
 	result = kept.count(result)
+	if !report.Proven {
+		result.Unproven = cmp.Or(report.Reason, "the export gives no reason")
+	}
 	if !j.Gone {
 		return result, nil
 	}
+	return j.gone(ctx, kept, result)
+}
+
+// gone counts who is kept and no longer listed, and forgets them where that is
+// proven: a client that a moving list has hidden is not gone.
+func (j *Job) gone(ctx context.Context, kept *keptClients, result Result) (Result, error) {
 	for id, was := range kept.clients {
 		if was.seen {
 			continue
 		}
 		result.Gone++
-		if j.DeleteGone {
+		if j.DeleteGone && result.Unproven == "" {
 			if err := j.Store.Forget(ctx, id); err != nil {
 				return result, err
 			}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/mask"
 )
 
 // Person is a profile as its page shows it.
@@ -75,7 +74,7 @@ type Event struct {
 }
 
 func newPerson(p *trulioo.Profile, show bool) Person {
-	hide := func(text string) string { return mask.Value(text) }
+	hide := func(text string) string { return trulioo.Mask(text) }
 	if show {
 		hide = func(text string) string { return text }
 	}
