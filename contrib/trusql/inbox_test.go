@@ -244,7 +244,11 @@ func TestStoppingLosesNoAttempt(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			})
-			<-begun
+			select {
+			case <-begun:
+			case <-time.After(30 * time.Second):
+				require.Fail(t, "the event does not come again")
+			}
 			stop()
 		}
 		handled := &seen{}
