@@ -18,6 +18,7 @@ fuzz:
 
 # golden writes testdata/api.txt anew; see CONTRIBUTING.md.
 golden:
+	go test -run '^TestRedactMethods$$' . -update
 	go test -run '^TestAPI$$' . -update
 
 # licences lists the licence of every module, direct and indirect; see .ci/licences.

@@ -4,18 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Client asks the Export API of one account, environment and version. It is
 // safe for concurrent use; make one and keep it. Its zero value cannot be used.
+//
+//trulioo:redact
 type Client struct {
 	Workflows *WorkflowsService
 	Clients   *ClientsService
@@ -226,9 +225,3 @@ func decoded(decode func([]byte) error) func([]byte) error {
 		return nil
 	}
 }
-
-// Format prints the type's name only: a client holds a secret.
-func (c Client) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Client") }
-
-// LogValue is the type's name, for slog.
-func (c Client) LogValue() slog.Value { return redact.Value("trulioo.Client") }

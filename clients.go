@@ -3,23 +3,20 @@ package trulioo
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // ClientsService asks about the end clients of the account: the people and
 // businesses that went through its workflows.
+//
+//trulioo:redact fmt
 type ClientsService struct{ client *Client }
-
-// Format prints the type's name only: the client in it holds a secret.
-func (ClientsService) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ClientsService") }
 
 // ClientListOptions choose a page of end clients. The zero value of a field
 // does not filter.

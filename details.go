@@ -11,6 +11,8 @@ import (
 // ServiceDetails is the vendor's transaction record of one check. The vendor
 // does not document it: the fields are those seen in running integrations, and
 // Raw has the rest.
+//
+//trulioo:redact
 type ServiceDetails struct {
 	// TransactionID is the transaction's id.
 	TransactionID string `json:"TransactionID"`
@@ -42,6 +44,8 @@ type ServiceDetails struct {
 }
 
 // InputField is one value that was searched for.
+//
+//trulioo:redact
 type InputField struct {
 	// FieldName is the vendor's name of the field, such as "FirstGivenName".
 	FieldName string `json:"FieldName"`
@@ -50,6 +54,8 @@ type InputField struct {
 }
 
 // ServiceRecord is what a check found.
+//
+//trulioo:redact
 type ServiceRecord struct {
 	// TransactionRecordID is the record's id.
 	TransactionRecordID string `json:"TransactionRecordID"`
@@ -70,6 +76,8 @@ type ServiceRecord struct {
 }
 
 // ServiceRule is a rule by which an outcome was decided.
+//
+//trulioo:redact
 type ServiceRule struct {
 	// RuleName is the rule's name.
 	RuleName string `json:"RuleName"`
@@ -83,6 +91,8 @@ type ServiceRule struct {
 }
 
 // DatasourceResult is what one data source said.
+//
+//trulioo:redact
 type DatasourceResult struct {
 	// DatasourceName is the data source's name.
 	DatasourceName string `json:"DatasourceName"`
@@ -100,6 +110,8 @@ type DatasourceResult struct {
 }
 
 // DatasourceField is the outcome of one field at one data source.
+//
+//trulioo:redact
 type DatasourceField struct {
 	// FieldName is the vendor's name of the field, such as "FirstGivenName".
 	FieldName string `json:"FieldName"`
@@ -126,6 +138,8 @@ var matchStatuses = wire.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMis
 func (s *MatchStatus) UnmarshalJSON(data []byte) error { return matchStatuses.Decode(data, s) }
 
 // AppendedField is one thing that a data source knows beyond what was searched for.
+//
+//trulioo:redact
 type AppendedField struct {
 	// FieldName is the vendor's name of the field, such as "WatchlistHitDetails".
 	FieldName string `json:"FieldName"`
@@ -135,6 +149,8 @@ type AppendedField struct {
 }
 
 // ServiceError is an error that the vendor or a data source reported.
+//
+//trulioo:redact
 type ServiceError struct {
 	// Code is the vendor's code; a number on the wire becomes its digits.
 	Code string `json:"Code"`
@@ -158,6 +174,8 @@ func (e *ServiceError) UnmarshalJSON(data []byte) error {
 }
 
 // DatasourceError is a ServiceError with the data source that reported it.
+//
+//trulioo:redact
 type DatasourceError struct {
 	// Datasource is the data source's name; "" for an error of the record or of
 	// the whole transaction.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -68,6 +67,8 @@ var (
 // server said, which can be personal; Error, the fmt verbs, slog and encoders
 // show the operation, whom it asked, the status, the code and the number of
 // attempts only.
+//
+//trulioo:redact text
 type APIError struct {
 	Operation  string        // what was asked, such as "get client"
 	Where      string        // whom, such as "live, v2, api.example.com": the configured environment, version and host
@@ -146,6 +147,8 @@ var statusErrors = map[int]error{
 // AuthError means that no access token could be obtained. A 4xx of the token
 // endpoint is ErrUnauthorized, but for a proxy's 407; a 429 is ErrRateLimited
 // too, a 5xx is ErrServer.
+//
+//trulioo:redact text
 type AuthError struct {
 	Operation  string // always "fetch token"
 	Where      string // whom, such as "live, v2, auth.example.com": the configured environment, version and token endpoint's host
@@ -195,6 +198,8 @@ func (e *AuthError) Unwrap() error { return e.cause }
 // the connection was refused or broke, the certificate was not trusted, it
 // timed out. The address is not kept; the causes of the packages context,
 // io, net, syscall, crypto/tls and crypto/x509 are, for errors.Is and errors.As.
+//
+//trulioo:redact text
 type TransportError struct {
 	Operation string // what was asked, such as "get client"
 	Where     string // whom, as in APIError
@@ -214,6 +219,8 @@ func (e *TransportError) Unwrap() []error { return e.causes }
 
 // DecodeError means that an answer, an event or a vendor record is not what it
 // should be. It names the place, never the value.
+//
+//trulioo:redact text
 type DecodeError struct {
 	Operation string // what was asked, such as "get client"
 	Where     string // whom, as in APIError; "" where nothing was sent
@@ -246,6 +253,8 @@ func (e *DecodeError) Unwrap() error { return e.cause }
 // WebhookError means that the caller's function or Deduper failed. It prints
 // the step and, of a panic, the type of its value; the caller's own error,
 // which can hold anything, is what it wraps.
+//
+//trulioo:redact text
 type WebhookError struct {
 	Step      string // "run" for the function, "reserve", "commit" or "release" for the Deduper
 	PanicType string // the type of the panic's value; "" where it was an error
@@ -271,6 +280,8 @@ func (e *WebhookError) Unwrap() error { return e.err }
 
 // ArgumentError means that the caller's argument was refused before anything
 // was sent. It names the option, field or parameter, never its value.
+//
+//trulioo:redact text
 type ArgumentError struct {
 	Argument string // such as "WithBaseURL" or "ListOptions.Limit"
 	Reason   string // such as "must be 1 to 50"
@@ -435,61 +446,3 @@ func cause(err error) string {
 func number(code string) bool {
 	return code != "" && len(code) <= 6 && strings.Trim(code, "0123456789") == ""
 }
-
-// What prints or encodes an error shows its text only: the fmt verbs with %#v,
-// slog, and encoding/json with all that heeds a TextMarshaler. The methods are
-// on values, since fmt does not look for a pointer's.
-
-// Format prints Error whatever the verb, %#v included.
-func (e APIError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e APIError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
-
-// Format prints Error whatever the verb, %#v included.
-func (e AuthError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e AuthError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e AuthError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
-
-// Format prints Error whatever the verb, %#v included.
-func (e TransportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e TransportError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
-
-// Format prints Error whatever the verb, %#v included.
-func (e DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e DecodeError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
-
-// Format prints Error whatever the verb, %#v included.
-func (e WebhookError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e WebhookError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e WebhookError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
-
-// Format prints Error whatever the verb, %#v included.
-func (e ArgumentError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e ArgumentError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e ArgumentError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }

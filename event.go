@@ -5,13 +5,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
@@ -85,6 +82,8 @@ var serviceTypes = wire.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKY
 //
 // A field that the callback lacks, or that is of another kind than expected,
 // has its zero value: an odd field must not lose the event.
+//
+//trulioo:redact
 type Event struct {
 	ClientID    string         // the end client's id, as Clients.Get takes it
 	Type        EventType      // what happened; "" where the callback does not say
@@ -327,9 +326,3 @@ func (e Event) wire() wireEvent {
 		Test: e.Test, Retry: e.Retry, ServiceData: e.ServiceData,
 	}
 }
-
-// Format prints the type's name only.
-func (e Event) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Event") }
-
-// LogValue is the type's name only, for slog.
-func (e Event) LogValue() slog.Value { return redact.Value("trulioo.Event") }

@@ -4,15 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // ExportOptions shape an export. The zero value exports the whole account.
@@ -99,6 +94,8 @@ type ExportReport struct {
 }
 
 // ExportItem is one client of an export.
+//
+//trulioo:redact
 type ExportItem struct {
 	Client  *EndClient // the row of the list; never nil
 	Profile *Profile   // nil where Err came before it, and with SummariesOnly
@@ -106,14 +103,10 @@ type ExportItem struct {
 	Cursor  Cursor     // resumes after this item or, where one has failed, before the first that did
 }
 
-// Format prints the type's name only: all of it is personal.
-func (i ExportItem) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.ExportItem") }
-
-// LogValue is the type's name, for slog.
-func (i ExportItem) LogValue() slog.Value { return redact.Value("trulioo.ExportItem") }
-
 // ExportError means that one client could not be exported. It prints its cause,
 // and never the client's id.
+//
+//trulioo:redact text
 type ExportError struct {
 	Operation string // "get client", or "handle profile" where OnProfile failed
 	ClientID  string // the end client's id, which is personal
@@ -146,15 +139,6 @@ func (e *ExportError) Error() string {
 
 // Unwrap gives the cause, such as an *APIError or what OnProfile returned.
 func (e *ExportError) Unwrap() error { return e.cause }
-
-// Format prints Error whatever the verb, %#v included.
-func (e ExportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e ExportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e ExportError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Export yields every client of the account with its profile, in parallel and
 // while the account changes: each client that exists from the start to the end

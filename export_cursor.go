@@ -6,12 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
 	list "github.com/trulioo-go/trulioo/internal/export"
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // Slices cuts the account, or what a filter leaves of it, into slices of at most
@@ -59,6 +57,8 @@ func (s *Slice) UnmarshalJSON(data []byte) error { return unmarshalCursor("Slice
 // Cursor is how far an export has come: a small JSON value, to be kept after
 // what came before it is safe. Its zero value is the beginning, and null in
 // JSON. It holds the last client's id and date.
+//
+//trulioo:redact
 type Cursor struct{ at list.Cursor }
 
 // IsZero reports whether the cursor is the beginning.
@@ -70,12 +70,6 @@ func (c Cursor) MarshalJSON() ([]byte, error) { return c.at.MarshalJSON() }
 // UnmarshalJSON reads what MarshalJSON wrote. Anything else is an
 // *ArgumentError.
 func (c *Cursor) UnmarshalJSON(data []byte) error { return unmarshalCursor("Cursor", &c.at, data) }
-
-// Format prints the type's name only: a cursor holds a client's id.
-func (c Cursor) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Cursor") }
-
-// LogValue is the type's name, for slog.
-func (c Cursor) LogValue() slog.Value { return redact.Value("trulioo.Cursor") }
 
 func unmarshalCursor(argument string, c *list.Cursor, data []byte) error {
 	if err := c.UnmarshalJSON(data); err != nil {

@@ -3,9 +3,7 @@ package trulioo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"mime"
 	"net/http"
@@ -16,17 +14,17 @@ import (
 	"sync/atomic"
 
 	"github.com/trulioo-go/trulioo/internal/download"
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // FilesService downloads the photos and documents that end clients uploaded.
+//
+//trulioo:redact fmt
 type FilesService struct{ client *Client }
 
-// Format prints the type's name only: the client in it holds a secret.
-func (FilesService) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.FilesService") }
-
 // File is a download that has begun. Close Body.
+//
+//trulioo:redact
 type File struct {
 	// Body streams the file. Reading a file that is cut off ends in a
 	// *TransportError rather than in io.EOF.
@@ -36,12 +34,6 @@ type File struct {
 	Size            int64  // in bytes; -1 if the server does not say
 	Name            string // a safe file name: the server's cleaned, or the key's
 }
-
-// Format prints the type's name only: a file's name can be personal.
-func (f File) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.File") }
-
-// LogValue is the type's name, for slog.
-func (f File) LogValue() slog.Value { return redact.Value("trulioo.File") }
 
 // saveBuffer is large enough that the calls for each piece do not count.
 const saveBuffer = 128 << 10

@@ -27,6 +27,8 @@ type Workflow struct {
 
 // EndClient is one row of the list of clients: a person or business that went
 // through a workflow, without the answers. Get has those.
+//
+//trulioo:redact
 type EndClient struct {
 	// ID is the end client's id, as in a webhook event's ClientID.
 	ID string `json:"id"`
@@ -54,6 +56,8 @@ type EndClient struct {
 }
 
 // Profile is everything one end client submitted, over all workflows.
+//
+//trulioo:redact
 type Profile struct {
 	// ID is the end client's id.
 	ID string `json:"id"`
@@ -87,6 +91,8 @@ type Profile struct {
 }
 
 // Flow is what an end client submitted through one workflow.
+//
+//trulioo:redact
 type Flow struct {
 	// ID is the flow id.
 	ID string `json:"id"`
@@ -103,6 +109,8 @@ type Flow struct {
 }
 
 // Field is one field of a workflow with what the end client entered.
+//
+//trulioo:redact
 type Field struct {
 	// ID is the field id.
 	ID string `json:"id"`
@@ -119,6 +127,8 @@ type Field struct {
 
 // ServiceResult is the outcome of one check, such as an identity verification
 // or a watchlist search.
+//
+//trulioo:redact
 type ServiceResult struct {
 	// Timestamp is when the check ran.
 	Timestamp Time `json:"timestamp"`
@@ -153,6 +163,8 @@ type ServiceResult struct {
 }
 
 // TransactionInfo identifies a check in the vendor's other products.
+//
+//trulioo:redact
 type TransactionInfo struct {
 	// AccountName is the name of the vendor account that ran the check.
 	AccountName string `json:"accountName"`
@@ -174,6 +186,8 @@ type TransactionInfo struct {
 }
 
 // Note is what somebody of the account wrote down about an end client.
+//
+//trulioo:redact
 type Note struct {
 	// ID is the note's id.
 	ID string `json:"id"`
@@ -186,6 +200,8 @@ type Note struct {
 }
 
 // Task is what somebody of the account has to do about an end client.
+//
+//trulioo:redact
 type Task struct {
 	// ID is the task's id.
 	ID string `json:"id"`

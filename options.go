@@ -1,24 +1,20 @@
 package trulioo
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // Option sets one thing of a Client. The order of options does not matter; the
 // last one of a kind counts. All are checked together by NewClient or With,
 // whose *ArgumentError names the option.
+//
+//trulioo:redact fmt
 type Option func(*config)
-
-// Format prints the type's name only: an option can hold a secret.
-func (Option) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Option") }
 
 // WithCredentials sets the client id and secret of the account, which are
 // exchanged for tokens as the API version demands.

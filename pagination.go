@@ -3,15 +3,12 @@ package trulioo
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
 
 	"github.com/trulioo-go/trulioo/internal/paging"
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
@@ -20,6 +17,8 @@ const maxLimit = 50 // the vendor's page: 1 to 50, both inclusive
 // Page is one page of a list, of Workflow or EndClient. The counts are the
 // server's words: it may clamp the limit, and the account may change between
 // two pages.
+//
+//trulioo:redact
 type Page[T any] struct {
 	TotalElements    int  `json:"totalElements"`    // rows in the whole list
 	TotalPages       int  `json:"totalPages"`       // pages in the whole list
@@ -33,12 +32,6 @@ type Page[T any] struct {
 	// encode changed fields.
 	Raw json.RawMessage `json:"-"`
 }
-
-// Format prints the type's name only: the rows are personal.
-func (p Page[T]) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Page") }
-
-// LogValue is the type's name, for slog.
-func (p Page[T]) LogValue() slog.Value { return redact.Value("trulioo.Page") }
 
 // MarshalJSON emits Raw where there is one, and else the fields by the vendor's names.
 func (p Page[T]) MarshalJSON() ([]byte, error) {

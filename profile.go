@@ -11,6 +11,8 @@ import (
 )
 
 // Answer is one value that an end client entered.
+//
+//trulioo:redact
 type Answer struct {
 	// FlowID is the flow that it was entered in.
 	FlowID string `json:"flowId"`
@@ -21,6 +23,8 @@ type Answer struct {
 }
 
 // FileRef is one file that an end client uploaded.
+//
+//trulioo:redact
 type FileRef struct {
 	// FlowID is the flow that it was uploaded in.
 	FlowID string `json:"flowId"`

@@ -4,19 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"runtime"
 	"strings"
 	"syscall"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // SavedFile is a file of a profile that is whole in a folder.
+//
+//trulioo:redact
 type SavedFile struct {
 	Ref   FileRef
 	Name  string // in the folder; Ref.UniqueName
@@ -24,14 +22,10 @@ type SavedFile struct {
 	Found bool   // it was there before, whole, and was not downloaded
 }
 
-// Format prints the type's name only: a file's name can be personal.
-func (SavedFile) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.SavedFile") }
-
-// LogValue is the type's name only.
-func (SavedFile) LogValue() slog.Value { return redact.Value("trulioo.SavedFile") }
-
 // FileError means that one file of SaveAll could not be saved. It prints the
 // reason and nothing of the file.
+//
+//trulioo:redact text
 type FileError struct {
 	Ref FileRef // which file; its zero value where it is the folder that failed
 
@@ -60,15 +54,6 @@ func isDownloadError(err error) bool {
 
 // Unwrap gives the error of the download or of the file system, without its path.
 func (e FileError) Unwrap() error { return e.err }
-
-// Format prints Error whatever the verb, %#v included.
-func (e FileError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// LogValue is Error, for slog.
-func (e FileError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
-
-// MarshalText is Error, for encoding/json and its like.
-func (e FileError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // SaveAll saves all files of a profile in a folder, which it makes if needed.
 // Each has its FileRef.UniqueName, mode 0600, and is whole: it is written under

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/screening"
 )
 
@@ -64,6 +62,8 @@ func (o *ScreeningOutcome) UnmarshalText(text []byte) error {
 
 // Screening is one watchlist check of a profile, read so that nobody comes out
 // clear who is not.
+//
+//trulioo:redact
 type Screening struct {
 	// Service is the check. It is zero, but for FlowID, where a part of the profile
 	// is not understood in which a check could be hidden.
@@ -89,12 +89,6 @@ type Screening struct {
 
 	hidden bool // Service is no check
 }
-
-// Format prints the type's name only.
-func (Screening) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Screening") }
-
-// LogValue is the type's name only.
-func (Screening) LogValue() slog.Value { return redact.Value("trulioo.Screening") }
 
 // Screenings lists the watchlist checks of the profile, in the order of Services,
 // with what each came to. A check is one if its node type ends in "_wl", if it

@@ -1,15 +1,13 @@
 package trulioo
 
 import (
-	"fmt"
-	"log/slog"
 	"slices"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // Moment is one thing that happened to an end client. Exactly one of Service,
 // Note and Task is set, and none for MomentCreated and MomentModified.
+//
+//trulioo:redact
 type Moment struct {
 	At   Time // zero where the API gives no time
 	Kind MomentKind
@@ -31,12 +29,6 @@ const (
 	MomentTaskUpdated MomentKind = "task updated" // a task was changed or resolved
 	MomentModified    MomentKind = "modified"     // the end client last changed; the API does not say how
 )
-
-// Format prints the type's name only.
-func (Moment) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Moment") }
-
-// LogValue is the type's name only.
-func (Moment) LogValue() slog.Value { return redact.Value("trulioo.Moment") }
 
 // Timeline is everything in the profile that has a time, oldest first: the
 // creation, the checks, the notes, the tasks, and the last change, if that is

@@ -2,11 +2,8 @@ package trulioo
 
 import (
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"maps"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/screening"
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
@@ -23,6 +20,8 @@ const (
 )
 
 // WatchlistHit is one hit on a list.
+//
+//trulioo:redact
 type WatchlistHit struct {
 	// Kind is the kind of list.
 	Kind WatchlistKind `json:"-"`
@@ -69,12 +68,6 @@ func (h WatchlistHit) Text() string {
 	return article.Text
 }
 
-// Format prints the type's name only.
-func (WatchlistHit) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistHit") }
-
-// LogValue is the type's name only.
-func (WatchlistHit) LogValue() slog.Value { return redact.Value("trulioo.WatchlistHit") }
-
 // watchlistHit decodes one hit as far as it can be.
 func watchlistHit(found screening.Hit, service ServiceResult) WatchlistHit {
 	var hit WatchlistHit
@@ -102,6 +95,8 @@ func watchlistHit(found screening.Hit, service ServiceResult) WatchlistHit {
 type WatchlistResults map[string]WatchlistResult
 
 // WatchlistResult is the vendor's summary of the search of one list.
+//
+//trulioo:redact
 type WatchlistResult struct {
 	// WatchlistStatus is the list's outcome in the vendor's words, such as "No
 	// Hit" or "Potential Hit". Screening.Outcome has it weighed with all else.
@@ -116,6 +111,8 @@ type WatchlistResult struct {
 
 // WatchlistCounts are numbers of hits that the vendor announces. The hits
 // themselves are in Screening.Hits.
+//
+//trulioo:redact
 type WatchlistCounts struct {
 	// Watchlist is the number of hits on sanction and other watchlists.
 	Watchlist int64 `json:"wlHitsNumber"`
@@ -182,15 +179,3 @@ func (r WatchlistResult) MarshalJSON() ([]byte, error) {
 	type plain WatchlistResult
 	return encode(r.Raw, plain(r))
 }
-
-// Format prints the type's name only.
-func (WatchlistResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistResult") }
-
-// LogValue is the type's name only.
-func (WatchlistResult) LogValue() slog.Value { return redact.Value("trulioo.WatchlistResult") }
-
-// Format prints the type's name only.
-func (WatchlistCounts) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WatchlistCounts") }
-
-// LogValue is the type's name only.
-func (WatchlistCounts) LogValue() slog.Value { return redact.Value("trulioo.WatchlistCounts") }

@@ -2,10 +2,7 @@ package trulioo
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 
-	"github.com/trulioo-go/trulioo/internal/redact"
 	"github.com/trulioo-go/trulioo/internal/webhook"
 )
 
@@ -21,6 +18,8 @@ import (
 // again; 503 while the same event is still in flight, or after Shutdown. The
 // answer's body is the same for all requests of one status. A gzip body is
 // decompressed; it is signed as it came or as it was before.
+//
+//trulioo:redact
 type WebhookHandler struct{ r *receiver }
 
 // NewWebhookHandler makes a handler that calls fn for each event, of any type.
@@ -70,12 +69,6 @@ func (h *WebhookHandler) Shutdown(ctx context.Context) error {
 	}
 	return h.r.inFlight.Close(ctx)
 }
-
-// Format prints the type's name only: a handler holds secrets.
-func (h WebhookHandler) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WebhookHandler") }
-
-// LogValue is the type's name only, for slog.
-func (h WebhookHandler) LogValue() slog.Value { return redact.Value("trulioo.WebhookHandler") }
 
 // VerifySignature reports ErrWebhookSignature unless signature is the hex
 // HMAC-SHA256 of body, the raw bytes as they came, under one of the secrets. No

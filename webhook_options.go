@@ -3,21 +3,17 @@ package trulioo
 import (
 	"context"
 	"crypto/fips140"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // WebhookOption sets one thing of a WebhookHandler. The order of options does
 // not matter; the last one of a kind counts. All are checked together by the
 // constructor, whose *ArgumentError names the option.
+//
+//trulioo:redact fmt
 type WebhookOption func(*webhookConfig)
-
-// Format prints the type's name only: an option can hold a secret.
-func (WebhookOption) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WebhookOption") }
 
 // webhookConfig is what the options fill. It is checked and used once.
 type webhookConfig struct {

@@ -3,17 +3,13 @@ package trulioo
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
-
-	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
 // WorkflowsService asks about the workflows of the account.
+//
+//trulioo:redact fmt
 type WorkflowsService struct{ client *Client }
-
-// Format prints the type's name only: the client in it holds a secret.
-func (WorkflowsService) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.WorkflowsService") }
 
 // ListOptions choose a page of workflows.
 type ListOptions struct {
