@@ -14,8 +14,6 @@ import (
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-const fetchToken = "fetch token" // the operation of every AuthError
-
 // TokenStore shares one token among the users of a key, which may be other
 // processes. It is asked for every call, so it must answer most of the time
 // from memory.
@@ -45,7 +43,7 @@ func (s *MemoryTokenStore) Token(ctx context.Context, key, refused string, fetch
 	got, err := s.store.Token(ctx, key, refused, fetch, credentialsRefused)
 	switch {
 	case errors.Is(err, token.ErrNone):
-		return nil, &AuthError{Operation: fetchToken, Reason: "no token"}
+		return nil, &AuthError{Operation: OperationFetchToken, Reason: "no token"}
 	}
 	return got, err
 }
@@ -104,7 +102,7 @@ func (c *config) bearer(got *oauth2.Token, err error) (string, error) {
 	case err != nil:
 		return "", c.askedForToken().sourceError(err)
 	case got == nil || !headerSafe(got.AccessToken):
-		return "", &AuthError{Operation: fetchToken, Where: c.askedForToken().where, Reason: "the token source gave no usable token"}
+		return "", &AuthError{Operation: OperationFetchToken, Where: c.askedForToken().where, Reason: "the token source gave no usable token"}
 	}
 	return got.AccessToken, nil
 }
@@ -150,7 +148,7 @@ func (c *config) tokenEndpoint() string {
 func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, token.FetchTimeout)
 	defer cancel()
-	call := &transport.Call{Operation: fetchToken, URL: x.endpoint, Post: true}
+	call := &transport.Call{Operation: OperationFetchToken, URL: x.endpoint, Post: true}
 	if x.config.version == V1 {
 		call.URL += separator(call.URL) + token.Query(x.config.clientID, x.config.clientSecret)
 	} else {
@@ -184,9 +182,9 @@ func separator(address string) string {
 // askedForToken is a fetch of a token, which goes to another host than the API's.
 func (c *config) askedForToken() asked {
 	if c.tokenSource != nil {
-		return asked{fetchToken, c.whereAt("")}
+		return asked{OperationFetchToken, c.whereAt("")}
 	}
-	return asked{fetchToken, c.whereAt(c.tokenEndpoint())}
+	return asked{OperationFetchToken, c.whereAt(c.tokenEndpoint())}
 }
 
 // authError says why a fetch failed, in this library's own words.

@@ -159,7 +159,7 @@ func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (js
 		return nil, &ArgumentError{Argument: "path", Reason: "must be relative, without a query, a fragment or dot segments"}
 	}
 	var raw json.RawMessage
-	err := c.call(ctx, "get JSON", c.address(route{path: path}, "", query), func(body []byte) error {
+	err := c.call(ctx, OperationGetJSON, c.address(route{path: path}, "", query), func(body []byte) error {
 		raw = body
 		return decodeError(wire.Check(body))
 	})
@@ -175,6 +175,23 @@ func checkContext(ctx context.Context) error {
 		return &ArgumentError{Argument: "ctx", Reason: "must not be nil"}
 	}
 	return nil
+}
+
+// get gets what a route answers with. id is the client's where the route has
+// one, and "" elsewhere. decode gets the whole body, which is its to keep.
+func get[T any](ctx context.Context, c *Client, r route, id string, query url.Values, decode func(body []byte) (*T, error)) (*T, error) {
+	if err := r.checkID(id); err != nil {
+		return nil, err
+	}
+	var answer *T
+	err := c.call(ctx, r.operation, c.address(r, id, query), func(body []byte) (err error) {
+		answer, err = decode(body)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // call makes a JSON call. decode gets the whole body, which is its to keep.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // ClientsService asks about the end clients of the account: the people and
@@ -80,28 +78,20 @@ func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOpti
 // profile is Get, and tells read, unless it is nil, the size of the body before
 // that is decoded.
 func (s *ClientsService) profile(ctx context.Context, clientID string, full bool, read func(size int)) (*Profile, error) {
-	if clientID == "" || transport.Dots(clientID) {
-		return nil, &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
-	}
 	var query url.Values
 	if full {
 		query = url.Values{"includeFullServiceDetails": {"true"}}
 	}
-	var profile *Profile
-	err := s.client.call(ctx, routes.client.operation, s.client.address(routes.client, clientID, query), func(body []byte) error {
+	return get(ctx, s.client, routes.client, clientID, query, func(body []byte) (*Profile, error) {
 		if read != nil {
 			read(len(body))
 		}
-		profile = &Profile{}
+		profile := &Profile{}
 		if err := profile.decode(body); err != nil {
-			return err
+			return nil, err
 		}
-		return profile.checkID(clientID, body)
+		return profile, profile.checkID(clientID, body)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return profile, nil
 }
 
 // checkID refuses what is not the profile of this client: an error or an empty

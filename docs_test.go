@@ -85,12 +85,19 @@ func serviceMethods(t *testing.T) (file, operation map[string]string) {
 func tableOfRoutes(t *testing.T) map[string]string {
 	t.Helper()
 	paths := map[string]string{}
+	constants := map[string]string{}
 	word := func(e ast.Expr) string {
+		if name, ok := e.(*ast.Ident); ok {
+			return constants[name.Name]
+		}
 		text, err := strconv.Unquote(e.(*ast.BasicLit).Value)
 		require.NoError(t, err)
 		return text
 	}
 	ast.Inspect(parsedFiles(t)["routes.go"], func(n ast.Node) bool {
+		if constant, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(constant.Names[0].Name, "Operation") {
+			constants[constant.Names[0].Name] = word(constant.Values[0])
+		}
 		literal, ok := n.(*ast.CompositeLit)
 		if !ok {
 			return true

@@ -150,7 +150,7 @@ var statusErrors = map[int]error{
 //
 //trulioo:redact text
 type AuthError struct {
-	Operation  string // always "fetch token"
+	Operation  string // always OperationFetchToken
 	Where      string // whom, such as "live, v2, auth.example.com": the configured environment, version and token endpoint's host
 	StatusCode int    // the token endpoint's status; 0 where there was no answer
 	Attempts   int    // POSTs made
@@ -265,7 +265,7 @@ type WebhookError struct {
 
 // Error names the step, and the type of a panic's value.
 func (e *WebhookError) Error() string {
-	return sentence("receive webhook", "", e.what(), 0, nil)
+	return sentence(OperationReceiveWebhook, "", e.what(), 0, nil)
 }
 
 func (e *WebhookError) what() string {

@@ -108,7 +108,7 @@ type ExportItem struct {
 //
 //trulioo:redact text
 type ExportError struct {
-	Operation string // "get client", or "handle profile" where OnProfile failed
+	Operation string // OperationGetClient, or OperationHandleProfile where OnProfile failed
 	ClientID  string // the end client's id, which is personal
 
 	cause error
@@ -130,7 +130,7 @@ func (e *ExportError) Error() string {
 	if own != nil {
 		return "trulioo: export: " + strings.TrimPrefix(own.Error(), "trulioo: ")
 	}
-	text := "trulioo: export: " + cmp.Or(e.Operation, "get client")
+	text := "trulioo: export: " + cmp.Or(e.Operation, OperationGetClient)
 	if e.cause != nil {
 		text += ": " + cause(e.cause)
 	}

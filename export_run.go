@@ -369,7 +369,7 @@ func (x *export) handle(ctx context.Context, e *entry) error {
 	case x.wantsQuiet(err):
 		return err
 	}
-	e.Err = &ExportError{Operation: "handle profile", ClientID: e.Client.ID, cause: err}
+	e.Err = &ExportError{Operation: OperationHandleProfile, ClientID: e.Client.ID, cause: err}
 	return nil
 }
 

@@ -235,3 +235,32 @@ func TestNightlyMutationsNameThePackages(t *testing.T) {
 	slices.Sort(want)
 	assert.Equal(t, slices.Compact(want), strings.Split(list, ", "))
 }
+
+// An operation has one name in one place, which the errors, the observers, the fake
+// server and the adapters share.
+func TestOperationsAreNamedOnce(t *testing.T) {
+	t.Parallel()
+	table, err := os.ReadFile("routes.go")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`\tOperation\w+ += ("[^"]+")`).FindAllSubmatch(table, -1)
+	require.NotEmpty(t, names)
+	seen := map[string]int{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for node := range ast.Preorder(file) {
+			if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				seen[literal.Value]++
+			}
+		}
+		return nil
+	}))
+	for _, name := range names {
+		assert.Equal(t, 1, seen[string(name[1])], "%s is written out beside its constant in routes.go", name[1])
+	}
+}

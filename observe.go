@@ -25,10 +25,18 @@ const (
 	StepWebhook  StepKind = "webhook"  // one webhook request, from its first byte to the answer
 )
 
+// stepKinds names the steps that the transport reports.
+var stepKinds = map[transport.Kind]StepKind{
+	transport.KindCall:     StepCall,
+	transport.KindAttempt:  StepAttempt,
+	transport.KindToken:    StepToken,
+	transport.KindThrottle: StepThrottle,
+}
+
 // Step is a piece of work that begins. Nothing in it is personal or secret.
 type Step struct {
 	Kind      StepKind
-	Operation string // a constant such as "get client", "fetch token", "transfer file" or "receive webhook"
+	Operation string // one of the constants, such as OperationGetClient; "wait" for StepThrottle
 	Attempt   int    // 1 for the first exchange of a call; 0 where the kind is not StepAttempt
 }
 
@@ -84,7 +92,7 @@ func (c *config) observe() transport.Observe {
 		return nil
 	}
 	return func(ctx context.Context, s transport.Step) (context.Context, func(transport.Outcome)) {
-		step := Step{Kind: StepKind(s.Kind), Operation: s.Operation, Attempt: s.Attempt}
+		step := Step{Kind: stepKinds[s.Kind], Operation: s.Operation, Attempt: s.Attempt}
 		ctx, end := startAll(ctx, observers, step)
 		return ctx, func(o transport.Outcome) { end(c.outcome(step, o)) }
 	}
@@ -107,7 +115,7 @@ func (c *config) outcome(step Step, o transport.Outcome) Outcome {
 	out := Outcome{StatusCode: o.StatusCode, RequestID: printableID(o.RequestID), Attempts: o.Attempts}
 	switch {
 	case o.Failure == nil:
-	case step.Operation == fetchToken:
+	case step.Operation == OperationFetchToken:
 		out.Err = c.askedForToken().authError(o.Failure)
 	default:
 		out.Err = c.asked(step.Operation).failure(o.Failure)

@@ -48,17 +48,9 @@ type row[T any] interface {
 func (w *Workflow) identity() string  { return w.ID }
 func (c *EndClient) identity() string { return c.ID }
 
-// listPage asks for one page. of makes a row of its fields.
+// listPage gets one page. of makes a row of its fields.
 func listPage[T, F any](ctx context.Context, c *Client, r route, query url.Values, of func(*F) *T) (*Page[T], error) {
-	var page *Page[T]
-	err := c.call(ctx, r.operation, c.address(r, "", query), func(body []byte) (err error) {
-		page, err = decodePage(body, of)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return get(ctx, c, r, "", query, func(body []byte) (*Page[T], error) { return decodePage(body, of) })
 }
 
 func workflowOf(fields *plainWorkflow) *Workflow    { return (*Workflow)(fields) }

@@ -3,6 +3,8 @@ package trulioo
 import (
 	"net/url"
 	"strings"
+
+	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
 // Environment says which of an account's two halves is asked.
@@ -37,6 +39,19 @@ const (
 // tokenPathV1 is where v1 tokens are had, below the base URL.
 const tokenPathV1 = "oauth/accessToken" //nolint:gosec // a path
 
+// The operations, as Step.Operation and the Operation of the errors name them.
+const (
+	OperationListWorkflows  = "list workflows"
+	OperationListClients    = "list clients"
+	OperationGetClient      = "get client"
+	OperationDownloadFile   = "download file"
+	OperationGetJSON        = "get JSON"
+	OperationFetchToken     = "fetch token"     // also that of every AuthError
+	OperationTransferFile   = "transfer file"   // of a StepTransfer
+	OperationReceiveWebhook = "receive webhook" // of a StepWebhook
+	OperationHandleProfile  = "handle profile"  // of an ExportError where OnProfile failed
+)
+
 // route is an operation of the API: its name in errors and logs, and its path
 // below the version.
 type route struct {
@@ -47,10 +62,10 @@ type route struct {
 // routes is the whole API. All of it is GET.
 var routes = struct{ workflows, clients, client, file route }{
 	// The last word of this path is a guess, which Dialect.WorkflowsPath replaces.
-	workflows: route{"list workflows", "query/workflows"},
-	clients:   route{"list clients", "query/clients"},
-	client:    route{"get client", "query/client/{clientId}"},
-	file:      route{"download file", "query/file"},
+	workflows: route{OperationListWorkflows, "query/workflows"},
+	clients:   route{OperationListClients, "query/clients"},
+	client:    route{OperationGetClient, "query/client/{clientId}"},
+	file:      route{OperationDownloadFile, "query/file"},
 }
 
 // prefix is what stands before a route's path.
@@ -62,11 +77,21 @@ func prefix(base string, env Environment, version APIVersion) string {
 	return p + "/" + string(version) + "/"
 }
 
+const clientIDPart = "{clientId}"
+
+// checkID refuses a client's id that cannot be a segment of the path.
+func (r route) checkID(id string) error {
+	if strings.Contains(r.path, clientIDPart) && (id == "" || transport.Dots(id)) {
+		return &ArgumentError{Argument: "clientID", Reason: "must not be empty, \".\" or \"..\""}
+	}
+	return nil
+}
+
 // address builds a call's URL. id fills {clientId}, as one segment.
 func (c *Client) address(r route, id string, query url.Values) string {
 	path := r.path
 	if id != "" {
-		path = strings.Replace(path, "{clientId}", url.PathEscape(id), 1)
+		path = strings.Replace(path, clientIDPart, url.PathEscape(id), 1)
 	}
 	if len(query) == 0 {
 		return c.prefix + path

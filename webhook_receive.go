@@ -188,7 +188,7 @@ func perhapsBase64(body []byte, err error) error {
 	if !webhook.LooksBase64(body) {
 		return err
 	}
-	return &DecodeError{Operation: "receive webhook", Reason: "the body is not JSON: base64? Decode it first", cause: err}
+	return &DecodeError{Operation: OperationReceiveWebhook, Reason: "the body is not JSON: base64? Decode it first", cause: err}
 }
 
 // open reads the callback, whose token must be right, and answers the handshake
@@ -407,7 +407,7 @@ func (r *receiver) begin(ctx context.Context) (context.Context, func(Outcome)) {
 	if len(r.observers) == 0 {
 		return ctx, nil
 	}
-	return startAll(ctx, r.observers, Step{Kind: StepWebhook, Operation: "receive webhook"})
+	return startAll(ctx, r.observers, Step{Kind: StepWebhook, Operation: OperationReceiveWebhook})
 }
 
 // finish tells the observers and the error hook of its outcome.

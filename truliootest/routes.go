@@ -6,20 +6,21 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/trulioo-go/trulioo"
 )
 
-// Operation names what a request asks for, in the words of package trulioo's
-// errors.
+// Operation names what a request asks for, by the constants of package trulioo.
 type Operation string
 
 // The operations of the Export API.
 const (
 	Any           Operation = "" // every one; counts unknown paths too
-	FetchToken    Operation = "fetch token"
-	ListWorkflows Operation = "list workflows"
-	ListClients   Operation = "list clients"
-	GetClient     Operation = "get client"
-	DownloadFile  Operation = "download file"
+	FetchToken    Operation = trulioo.OperationFetchToken
+	ListWorkflows Operation = trulioo.OperationListWorkflows
+	ListClients   Operation = trulioo.OperationListClients
+	GetClient     Operation = trulioo.OperationGetClient
+	DownloadFile  Operation = trulioo.OperationDownloadFile
 )
 
 // route is where a request goes.

@@ -16,8 +16,6 @@ const (
 	operationKey = attribute.Key("trulioo.operation")
 	resultKey    = attribute.Key("trulioo.webhook.result")
 	eventTypeKey = attribute.Key("trulioo.event.type")
-
-	fetchToken = "fetch token" // the operation of token fetches, and of their exchanges
 )
 
 // attributesOf are what a span and a metric have from the start.
@@ -34,7 +32,7 @@ func attributesOf(step trulioo.Step) []attribute.KeyValue {
 
 // method is known from the operation: all but a token fetch is a GET.
 func method(step trulioo.Step) string {
-	if step.Operation == fetchToken {
+	if step.Operation == trulioo.OperationFetchToken {
 		return "POST"
 	}
 	return "GET"

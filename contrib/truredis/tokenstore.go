@@ -274,7 +274,7 @@ type sharedFailure struct {
 func failureOf(text string) error {
 	var f sharedFailure
 	if json.Unmarshal([]byte(text), &f) != nil {
-		return &trulioo.AuthError{Operation: "fetch token"}
+		return &trulioo.AuthError{Operation: trulioo.OperationFetchToken}
 	}
-	return &trulioo.AuthError{Operation: "fetch token", StatusCode: f.StatusCode, Attempts: f.Attempts, Reason: f.Reason}
+	return &trulioo.AuthError{Operation: trulioo.OperationFetchToken, StatusCode: f.StatusCode, Attempts: f.Attempts, Reason: f.Reason}
 }

@@ -37,8 +37,9 @@ type Policy struct {
 
 // Step mirrors the root package's, without its types.
 type Step struct {
-	Kind, Operation string
-	Attempt         int
+	Kind      Kind
+	Operation string
+	Attempt   int
 }
 
 // Outcome mirrors the root package's, without its types.
@@ -52,12 +53,15 @@ type Outcome struct {
 // Observe begins a step and returns what ends it.
 type Observe func(context.Context, Step) (context.Context, func(Outcome))
 
+// Kind says what kind of work a Step is. The root package has the names.
+type Kind int
+
 // The kinds of steps that this package reports.
 const (
-	KindCall     = "call"
-	KindAttempt  = "attempt"
-	KindToken    = "token"
-	KindThrottle = "throttle"
+	KindCall Kind = iota
+	KindAttempt
+	KindToken
+	KindThrottle
 )
 
 // Transport sends calls. It is safe for concurrent use.
