@@ -289,10 +289,9 @@ func (s *syncRun) tell(ctx context.Context, c Change) error {
 	return s.OnChange(ctx, c)
 }
 
-const (
-	unchanged ChangeKind = "unchanged"
-	mostErrs             = 10
-)
+const unchanged ChangeKind = "unchanged"
+
+const mostErrs = 10
 
 func (s *syncRun) count(kind ChangeKind, err error) {
 	s.mu.Lock()

@@ -68,7 +68,7 @@ func (b *table) equalsAccount(t *testing.T) {
 	assert.Equal(t, b.account.Len(), len(found)) //nolint:testifylint // Len prints them all
 	for _, id := range b.account.IDs() {
 		want, _ := b.account.Profile(id, true)
-		assert.True(t, string(want) == found[id], "byte for byte")
+		assert.Equal(t, string(want), found[id], "byte for byte")
 	}
 }
 

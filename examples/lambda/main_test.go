@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"log/slog"
 	"net/http"
@@ -63,7 +62,7 @@ func TestInvocations(t *testing.T) { //nolint:paralleltest // it sets the enviro
 	} {
 		log.Reset()
 		ev := truliootest.NewEvent(trulioo.EventFlowEnd, truliootest.EventSpec{ClientID: tc.client})
-		answer, err := proxy.ProxyWithContext(context.Background(), invocation(t, tc.sender, ev, tc.encoded))
+		answer, err := proxy.ProxyWithContext(t.Context(), invocation(t, tc.sender, ev, tc.encoded))
 		require.NoError(t, err, name)
 		assert.Equal(t, tc.status, answer.StatusCode, name)
 		assert.Equal(t, "application/json", answer.Headers["Content-Type"], name)
