@@ -395,6 +395,8 @@ func (x *export) patience(broken int) patience {
 			return throttledCalls // the server is up: it answers others
 		case errors.Is(err, ErrUnauthorized):
 			return refusedCalls
+		case policy.MaxAttempts > 1 && told && api.StatusCode == http.StatusNotFound && !errors.Is(err, ErrNotFound):
+			return broken // a gateway's page, which may pass
 		case policy.MaxAttempts > 1 && (errors.As(err, &network) || errors.Is(err, ErrServer) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return broken
 		}

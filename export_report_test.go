@@ -1,0 +1,337 @@
+package trulioo_test
+
+import (
+	"context"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/truliootest"
+)
+
+// reported runs an export to its end and gives its report.
+func reported(t *testing.T, client *trulioo.Client, opts trulioo.ExportOptions) (ids map[string]int, report trulioo.ExportReport, err error) {
+	t.Helper()
+	ids = map[string]int{}
+	told := 0
+	opts.OnReport = func(r trulioo.ExportReport) { report, told = r, told+1 }
+	for item, failure := range client.Clients.Export(t.Context(), &opts) {
+		if err = failure; err == nil {
+			ids[item.Client.ID]++
+		}
+	}
+	assert.Equal(t, 1, told, "reports")
+	return ids, report, err
+}
+
+// Requests for the list of a quiet account: at most 2.5 for 50 clients, and 8 more
+// whatever its size. Reading it beside the profiles costs no more at the usual
+// concurrency.
+func TestAQuietExportIsProvenAndCheap(t *testing.T) {
+	t.Parallel()
+	for _, clients := range []int{51, 1000, 3000} {
+		for _, summaries := range []bool{true, false} {
+			for _, by := range []truliootest.Timestamp{truliootest.ByCreated, truliootest.ByLastModified} {
+				synctest.Test(t, func(t *testing.T) {
+					srv := exportServer(t, truliootest.AccountSpec{Clients: clients, Seed: 5}, truliootest.WithLatency(20*time.Millisecond),
+						truliootest.WithListing(truliootest.Listing{FilterBy: by}))
+					ids, report, err := reported(t, srv.Client(), trulioo.ExportOptions{SummariesOnly: summaries})
+					require.NoError(t, err)
+					assert.Len(t, ids, clients)
+					assert.True(t, report.Proven, report.Reason)
+					assert.Equal(t, srv.Count(truliootest.ListClients), report.Requests)
+					per := float64(report.Requests-8) * 50 / float64(clients)
+					assert.LessOrEqual(t, per, 2.5, "%d clients, summaries %v, filter by %v: %d requests, %d passes", clients, summaries, by, report.Requests, report.Passes)
+				})
+			}
+		}
+	}
+}
+
+// A cursor never passes over a client that failed, unless the caller sees to it.
+func TestACursorStaysBeforeTheFirstThatFailed(t *testing.T) {
+	t.Parallel()
+	srv := exportServer(t, truliootest.AccountSpec{Clients: 120})
+	ids := srv.Live.IDs()
+	fault := srv.Fail(truliootest.GetClient, truliootest.Answer(422, "{}"), truliootest.Path(ids[60]))
+	items := exported(t, srv.Client(), nil)
+	require.Len(t, items, 120)
+	assert.Equal(t, items[59].Cursor, items[60].Cursor)
+	assert.Equal(t, items[59].Cursor, items[119].Cursor)
+	passing := exported(t, srv.Client(), &trulioo.ExportOptions{PassFailed: true})
+	assert.NotEqual(t, passing[60].Cursor, passing[119].Cursor)
+
+	fault.Stop()
+	again := exportedIDs(exported(t, srv.Client(), &trulioo.ExportOptions{Resume: items[119].Cursor}))
+	assert.Equal(t, exportedIDs(items[60:]), again, "the one that failed, and all after it")
+}
+
+// Each field of the filter tells cursors apart, those to come included.
+func TestADigestIsOfTheWholeFilter(t *testing.T) {
+	t.Parallel()
+	srv := exportServer(t, truliootest.AccountSpec{Clients: 60})
+	cursor := exported(t, srv.Client(), &trulioo.ExportOptions{SummariesOnly: true})[10].Cursor
+	filter := reflect.TypeFor[trulioo.ClientFilter]()
+	options := reflect.TypeFor[trulioo.ClientListOptions]()
+	for i := range filter.NumField() {
+		var f trulioo.ClientFilter
+		switch field := reflect.ValueOf(&f).Elem().Field(i).Addr().Interface().(type) {
+		case *time.Time:
+			*field = time.Unix(1000, 0)
+		case *[]trulioo.Status:
+			*field = []trulioo.Status{trulioo.StatusAccepted}
+		case *string:
+			*field = "x"
+		default:
+			assert.Failf(t, "a new kind of field", "%s: give it a value here", filter.Field(i).Name)
+		}
+		_, shared := options.FieldByName(filter.Field(i).Name)
+		assert.True(t, shared, "%s is no option of List", filter.Field(i).Name)
+		_, _, err := reported0(t, srv.Client(), trulioo.ExportOptions{Filter: f, Resume: cursor})
+		var wrong *trulioo.ArgumentError
+		require.ErrorAs(t, err, &wrong, filter.Field(i).Name)
+		assert.Equal(t, "ExportOptions.Resume", wrong.Argument)
+	}
+	same := trulioo.ClientFilter{Statuses: []trulioo.Status{"A", "B"}}
+	first := exported(t, srv.Client(), &trulioo.ExportOptions{SummariesOnly: true, Filter: same})
+	assert.Empty(t, first)
+}
+
+// reported0 is for an export that is refused before it begins.
+func reported0(t *testing.T, client *trulioo.Client, opts trulioo.ExportOptions) (n, reports int, err error) {
+	t.Helper()
+	for _, err = range client.Clients.Export(t.Context(), &opts) {
+		n++
+	}
+	return n, reports, err
+}
+
+// "Unlimited" written as the largest number.
+func TestTrap_concurrency_without_a_bound(t *testing.T) {
+	t.Parallel()
+	srv := exportServer(t, truliootest.AccountSpec{Clients: 60})
+	assert.Len(t, exported(t, srv.Client(), &trulioo.ExportOptions{Concurrency: math.MaxInt}), 60)
+}
+
+// A server that asks for quiet gets it: a long Retry-After of a 503 ends the export
+// as that of a 429 does, with few requests.
+func TestTrap_a_503_that_asks_for_quiet(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		for operation, onProfile := range map[truliootest.Operation]bool{truliootest.GetClient: false, truliootest.DownloadFile: true} {
+			synctest.Test(t, func(t *testing.T) {
+				srv := exportServer(t, truliootest.AccountSpec{Clients: 400}, truliootest.WithLatency(10*time.Millisecond))
+				srv.Fail(operation, truliootest.Answer(status, "").RetryAfter("120"))
+				opts := trulioo.ExportOptions{}
+				if onProfile {
+					opts.OnProfile = saveFirst
+				}
+				_, report, err := reported(t, srv.Client(), opts)
+				require.Error(t, err, "%d of %s", status, operation)
+				assert.False(t, report.Proven)
+				assert.NotEmpty(t, report.Reason)
+				assert.LessOrEqual(t, srv.Count(operation), 8+1, "%d of %s", status, operation)
+			})
+		}
+	}
+}
+
+func saveFirst(ctx context.Context, c *trulioo.Client, p *trulioo.Profile) error {
+	for _, ref := range p.Files() {
+		if _, err := c.Files.Save(ctx, ref.Key, io.Discard); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A 503 without a header is what nginx's limit_req answers: it slows the export, and
+// neither profiles nor files fail for it.
+func TestTrap_a_503_is_how_nginx_limits(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 300}, truliootest.WithLatency(20*time.Millisecond))
+			limited := limit{perSecond: 60, status: status, base: srv.HTTPClient().Transport}
+			client := srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: &limited}))
+			failed := 0
+			for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Concurrency: 16, OnProfile: saveFirst}) {
+				require.NoError(t, err)
+				if item.Err != nil {
+					failed++
+				}
+			}
+			assert.Zero(t, failed, "status %d", status)
+		})
+	}
+}
+
+// limit is a gateway that lets so many requests a second through, one after
+// another, with a burst of 10.
+type limit struct {
+	perSecond float64
+	status    int
+	base      http.RoundTripper
+
+	mu   sync.Mutex
+	full float64
+	last time.Time
+}
+
+func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
+	l.mu.Lock()
+	l.full = max(0, l.full-time.Since(l.last).Seconds()*l.perSecond)
+	l.last = time.Now()
+	refused := l.full+1 > 10
+	if !refused {
+		l.full++
+	}
+	l.mu.Unlock()
+	if refused {
+		return &http.Response{
+			StatusCode: l.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")),
+			Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		}, nil
+	}
+	return l.base.RoundTrip(req)
+}
+
+// seeds is how many exports the simulation runs; CI runs 500.
+func seeds() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("TRULIOO_EXPORT_SEEDS"), 10, 64); err == nil {
+		return n
+	}
+	return 500
+}
+
+// classes are the kinds of accounts and servers of the simulation.
+var classes = []struct {
+	name   string
+	honest bool // no error is right
+	shape  func(h *hostile, rng *rand.Rand)
+}{
+	{"quiet", true, func(h *hostile, _ *rand.Rand) { h.listing.Churn, h.listing.IgnoreFilters = truliootest.Churn{}, false }},
+	{"churn", true, func(h *hostile, rng *rand.Rand) {
+		h.listing.Churn = truliootest.Churn{Inserts: rng.IntN(3), Deletes: rng.IntN(3), Updates: rng.IntN(3)}
+	}},
+	{"undated", true, func(h *hostile, rng *rand.Rand) { h.account.UndatedEvery = 2 + rng.IntN(30) }},
+	{"ties", true, func(h *hostile, rng *rand.Rand) {
+		h.account.Clients, h.account.Ties, h.listing.MaxLimit = 100+rng.IntN(100), 60+rng.IntN(60), 0
+	}},
+	{"clamped", true, func(h *hostile, rng *rand.Rand) { h.listing.MaxLimit = 5 + rng.IntN(15) }},
+	{"one answer that is none", true, nil},
+	{"HTML 404s for a while", true, nil},
+	{"one spurious 401", true, nil},
+	{"clock that jumps", true, nil},
+	{"deep pages refused", false, nil},
+}
+
+// Every client that was there throughout comes exactly once, or the export ends
+// with an error, or says that it is not proven. TRULIOO_EXPORT_SEEDS=10000 runs all
+// of it and prints the table; each seed is reproducible.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	type row struct{ runs, silent, lost, doubled, errors, unproven int }
+	table := make([]row, len(classes))
+	for seed := range seeds() {
+		class := int(seed % uint64(len(classes)))
+		synctest.Test(t, func(t *testing.T) {
+			r := &table[class]
+			r.runs++
+			lost, doubled, report, err := simulate(t, seed, class)
+			switch {
+			case err != nil && classes[class].honest:
+				r.errors++
+				t.Logf("seed %d: %v", seed, err)
+			case lost > 0 && report.Proven && err == nil:
+				r.silent++
+				t.Logf("seed %d: %d lost in silence", seed, lost)
+			case lost > 0:
+				r.lost++
+			}
+			if doubled > 0 {
+				r.doubled++
+			}
+			if !report.Proven {
+				r.unproven++
+			}
+		})
+	}
+	t.Logf("%-26s %6s %7s %8s %8s %7s %9s", "class", "runs", "silent", "lost", "doubled", "errors", "unproven")
+	for i, r := range table {
+		t.Logf("%-26s %6d %7d %8d %8d %7d %9d", classes[i].name, r.runs, r.silent, r.lost, r.doubled, r.errors, r.unproven)
+		assert.Zero(t, r.silent, classes[i].name)
+		assert.Zero(t, r.doubled, classes[i].name)
+		assert.LessOrEqual(t, r.errors, r.runs/1000, classes[i].name)
+	}
+}
+
+// simulate runs one export. lost counts who was there throughout and did not come.
+func simulate(t *testing.T, seed uint64, class int) (lost, doubled int, report trulioo.ExportReport, err error) {
+	t.Helper()
+	h := newHostile(seed)
+	rng := rand.New(rand.NewPCG(seed, 9))
+	if shape := classes[class].shape; shape != nil {
+		shape(&h, rng)
+	}
+	h.account.End = time.Now().Add(-time.Minute)
+	account := truliootest.NewAccount(h.account)
+	before := account.IDs()
+	srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithSeed(seed), truliootest.WithLive(account),
+		truliootest.WithListing(h.listing), truliootest.WithLatency(h.latency))
+	client := srv.Client()
+	switch classes[class].name {
+	case "one answer that is none":
+		srv.Fail(truliootest.ListClients, truliootest.Answer(200, "{}"), truliootest.Skip(rng.IntN(12)), truliootest.Times(1))
+	case "HTML 404s for a while":
+		srv.Fail(truliootest.ListClients, truliootest.Answer(404, "<html>"), truliootest.Skip(rng.IntN(12)), truliootest.Times(2))
+	case "one spurious 401":
+		srv.Fail(truliootest.ListClients, truliootest.Answer(401, ""), truliootest.Skip(rng.IntN(12)), truliootest.Times(1))
+	case "clock that jumps":
+		base := srv.HTTPClient().Transport
+		client = srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := base.RoundTrip(req)
+			if err == nil {
+				resp.Header.Set("Date", time.Unix(rng.Int64N(4_000_000_000), 0).UTC().Format(http.TimeFormat))
+			}
+			return resp, err
+		})}))
+	case "deep pages refused":
+		srv.Fail(truliootest.ListClients, truliootest.Handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if n, _ := strconv.Atoi(r.URL.Query().Get("page")); n > 1 {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, `{"code":4006}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}))
+	}
+	found, report, err := reported(t, client, trulioo.ExportOptions{SummariesOnly: true, Concurrency: h.concurrency})
+	still := account.IDs()
+	for _, id := range before {
+		if found[id] == 0 && slices.Contains(still, id) {
+			lost++
+		}
+	}
+	for _, n := range found {
+		if n > 1 {
+			doubled++
+		}
+	}
+	return lost, doubled, report, err
+}
