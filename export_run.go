@@ -30,7 +30,7 @@ const (
 
 	mostConcurrency = 1000     // what is meant to be without a bound
 	largeBody       = 32 << 10 // bytes
-	besideFrom      = 10       // pages of the list: fewer take no time worth saving
+	besideFrom      = 40       // pages of the list: fewer take no time worth saving
 )
 
 // export is one run over the account.
