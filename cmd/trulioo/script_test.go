@@ -32,7 +32,7 @@ func program(args []string) int {
 	keyring.MockInit()
 	file := os.Getenv("TEST_KEYRING")
 	secrets := map[string]string{}
-	if data, err := os.ReadFile(file); err == nil {
+	if data, err := os.ReadFile(file); err == nil { //nolint:gosec // the test names it
 		_ = json.Unmarshal(data, &secrets)
 	}
 	if os.Getenv("TEST_NO_KEYRING") != "" {
@@ -53,7 +53,7 @@ func program(args []string) int {
 	}
 	data, err := json.Marshal(kept)
 	if err == nil {
-		err = os.WriteFile(file, data, 0o600)
+		err = os.WriteFile(file, data, 0o600) //nolint:gosec // the test names it
 	}
 	if err != nil {
 		return 99
@@ -163,8 +163,7 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	err = ts.Exec(args[1], args[2:]...)
 	got := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = exit.ExitCode()
 	} else {
 		ts.Check(err)
@@ -210,7 +209,7 @@ type process struct {
 func begin(ts *testscript.TestScript, args []string) *process {
 	path, err := exec.LookPath(filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], args[0]))
 	ts.Check(err)
-	p := &process{exec.CommandContext(context.Background(), path, args[1:]...), &synced{}, &synced{}} //nolint:usetesting // a script has no test at hand
+	p := &process{exec.CommandContext(context.Background(), path, args[1:]...), &synced{}, &synced{}}
 	p.Dir, p.Env, p.Stdout, p.Stderr = ts.MkAbs("."), environ(ts), p.out, p.err
 	ts.Check(p.Start())
 	ts.Defer(func() { _ = p.Process.Kill() })

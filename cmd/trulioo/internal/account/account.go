@@ -83,7 +83,7 @@ func CheckName(name string) error {
 
 // Add keeps an account, its secrets in the keyring. The first one becomes the default.
 func (b *Book) Add(name string, settings Settings, secrets Secrets) error {
-	data, err := json.Marshal(secrets)
+	data, err := json.Marshal(secrets) //nolint:gosec // for the keyring
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ var errNoFolder = errors.New("the folder is not one of \"trulioo listen --keep\"
 
 // OpenFolder makes the folder, or takes one up that is the same account's.
 func OpenFolder(dir, account string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // it is where the user says
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	f, err := ReadFolder(dir, account)

@@ -119,6 +119,7 @@ in FILE.failed.ndjson, the exit code is 3, and the next run tries them again.
 	}
 	place.flags(command)
 	filter.flags(command.Flags())
+	completeStatuses(command)
 	command.Flags().IntVar(&concurrency, "concurrency", 8, "how many profiles and files to fetch at once")
 	command.Flags().BoolVar(&bare, "no-details", false, "without the full service details: smaller and faster, screenings are unknown")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -159,11 +160,11 @@ func (a *app) keepPeople(ctx context.Context, command string, place *placeFlags,
 	if job.Concurrency < 1 || job.Concurrency > 128 {
 		return usage("--concurrency must be 1 to 128")
 	}
-	x, err := a.open()
+	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
 	if err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.close() //nolint:contextcheck // a sandbox listens until it is closed
 	if job.Store, err = place.open(ctx, x.digest); err != nil {
 		return err
 	}

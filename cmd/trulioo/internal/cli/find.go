@@ -162,11 +162,11 @@ func lookIn(ctx context.Context, in string, each func(keep.Record) error) error 
 
 // lookThrough reads the account.
 func (a *app) lookThrough(ctx context.Context, each func(keep.Record) error) error {
-	x, err := a.open()
+	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
 	if err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.close() //nolint:contextcheck // a sandbox listens until it is closed
 	fmt.Fprintln(a.err, "looking through the account takes a request for each client; \"trulioo export\" once, and then --in, is faster")
 	meter := term.NewProgress(a.err)
 	defer meter.End()

@@ -49,11 +49,11 @@ input, and so stays out of the shell's history.`,
 
 // withProfile gets the client of an id.
 func (a *app) withProfile(ctx context.Context, id string, use func(*access, *trulioo.Profile) error) error {
-	x, err := a.open()
+	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
 	if err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.close() //nolint:contextcheck // a sandbox listens until it is closed
 	if id, err = a.clientID(ctx, id); err != nil {
 		return err
 	}

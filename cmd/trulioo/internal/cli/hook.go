@@ -268,7 +268,8 @@ set up. A type that the vendor does not document is sent too: a receiver must be
 		Example: `  trulioo trigger FLOW_END --to http://127.0.0.1:3000/trulioo
   trulioo trigger flow --sandbox
   trulioo trigger STEP_SUBMIT --times 2          # the second one is a duplicate`,
-		Args: oneArgument("a type of event, flow, all or handshake"),
+		Args:              oneArgument("a type of event, flow, all or handshake"),
+		ValidArgsFunction: completeTypes,
 	}
 	flags := command.Flags()
 	flags.StringVar(&to, "to", "http://"+hookAddress+"/", "the `URL` to send to")

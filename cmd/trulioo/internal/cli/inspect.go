@@ -47,11 +47,11 @@ With --sandbox people go through its workflows while the page is open.
 }
 
 func (a *app) serveInspect(ctx context.Context, address, hookAt, forward, in string, show bool) error {
-	x, err := a.open()
+	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
 	if err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.close() //nolint:contextcheck // a sandbox listens until it is closed
 	settings := web.Settings{Client: x.client, Account: x.name, Digest: x.digest, Show: show, ReadAll: x.box != nil, Callbacks: &callback.Log{}}
 	if in != "" {
 		if settings.Records, err = recordsOf(ctx, in, x.digest); err != nil {

@@ -172,6 +172,7 @@ A list that is read while the account changes can miss a client or show one twic
 	}
 	l.flags(command)
 	filter.flags(command.Flags())
+	completeStatuses(command)
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := l.check(); err != nil {
 			return err

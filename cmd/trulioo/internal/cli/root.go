@@ -39,7 +39,7 @@ func Main(args []string) int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	root := a.root()
+	root := a.root() //nolint:contextcheck // a sandbox listens until it is closed
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -92,6 +92,8 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.sandbox, "sandbox", false, "use invented people in place of an account")
 	flags.StringVar(&a.environment, "environment", "", "live or test, in place of what the account says")
 	root.MarkFlagsMutuallyExclusive("account", "sandbox")
+	completeFlag(root, "environment", "live", "test")
+	completeLogins(root)
 	root.AddGroup(
 		&cobra.Group{ID: "read", Title: "Look up:"},
 		&cobra.Group{ID: "keep", Title: "Export:"},

@@ -50,7 +50,7 @@ type mark struct {
 
 // OpenFolder takes a folder up as it was left. files says to save uploaded files too.
 func OpenFolder(dir, account string, files bool) (_ *Folder, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // it is where the user says
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	f := &Folder{files: files}

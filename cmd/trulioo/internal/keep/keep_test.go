@@ -88,7 +88,7 @@ func TestColumns(t *testing.T) {
 		field := kind.Field(i)
 		inJSON, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		inParquet, _, _ := strings.Cut(field.Tag.Get("parquet"), ",")
-		assert.Equal(t, column, inJSON)
+		assert.Equal(t, column, inJSON) //nolint:testifylint // a name of JSON, not JSON
 		assert.Equal(t, column, inParquet)
 		assert.Contains(t, string(page), "`"+column+"`", "docs/program.md has every column")
 	}
@@ -105,16 +105,16 @@ func TestACutLine(t *testing.T) {
 	}
 	require.NoError(t, store.Close(t.Context(), false))
 	index := filepath.Join(dir, "index.ndjson")
-	whole, err := os.ReadFile(index) //nolint:gosec // a file of the test
+	whole, err := os.ReadFile(index)
 	require.NoError(t, err)
 	for cut := range whole {
-		require.NoError(t, os.WriteFile(index, whole[:cut], 0o600))
+		require.NoError(t, os.WriteFile(index, whole[:cut], 0o600)) //nolint:gosec // a file of the test
 		store, err := keep.OpenFolder(dir, "a", false)
 		require.NoError(t, err)
 		require.NoError(t, store.Close(t.Context(), true))
 		require.Len(t, read(t, dir), strings.Count(string(whole[:cut]), "\n"))
 	}
-	require.NoError(t, os.WriteFile(index, append([]byte("{}\n"), whole...), 0o600))
+	require.NoError(t, os.WriteFile(index, append([]byte("{}\n"), whole...), 0o600)) //nolint:gosec // a file of the test
 	_, err = keep.OpenFolder(dir, "a", false)
 	require.Error(t, err)
 }

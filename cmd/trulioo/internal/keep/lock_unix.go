@@ -20,7 +20,7 @@ func lock(root *os.Root, name string) (unlock func() error, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a descriptor is small
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			return nil, errors.Join(errLocked, file.Close())
 		}
 		ours, err := file.Stat()

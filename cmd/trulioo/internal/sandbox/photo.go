@@ -2,11 +2,13 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/fnv"
 	"image"
 	"image/color"
 	"image/draw"
 	"image/jpeg"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,9 +24,7 @@ func photo(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	was := &buffered{header: http.Header{}}
 	next.ServeHTTP(was, asked)
 	if was.status != http.StatusOK {
-		for name, values := range was.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), was.header)
 		w.WriteHeader(was.status)
 		_, _ = w.Write(was.body.Bytes())
 		return
@@ -68,7 +68,9 @@ var skins = []color.RGBA{{244, 214, 188, 255}, {226, 181, 142, 255}, {198, 145, 
 // draft draws a card of an invented person: a portrait and lines of text that say nothing.
 func draft(seed uint64) []byte {
 	const width, height = 480, 300
-	pick := func(shift uint, from, span uint8) uint8 { return from + uint8(seed>>shift)%span }
+	var chance [8]byte
+	binary.LittleEndian.PutUint64(chance[:], seed)
+	pick := func(shift int, from, span uint8) uint8 { return from + chance[shift/8]%span }
 	picture := image.NewRGBA(image.Rect(0, 0, width, height))
 	paper := color.RGBA{pick(0, 205, 40), pick(8, 215, 30), pick(16, 220, 30), 255}
 	draw.Draw(picture, picture.Bounds(), image.NewUniform(paper), image.Point{}, draw.Src)
@@ -85,7 +87,7 @@ func draft(seed uint64) []byte {
 	ink := color.RGBA{90, 95, 105, 255}
 	for i := range 6 {
 		top := 72 + i*34
-		fill(image.Rect(212, top, 212+90+int(seed>>(i*7))%150, top+12), ink)
+		fill(image.Rect(212, top, 212+90+int(chance[i])%150, top+12), ink)
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, picture, &jpeg.Options{Quality: 82}); err != nil {

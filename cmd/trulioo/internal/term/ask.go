@@ -31,12 +31,12 @@ const maxAnswer = 64 << 10
 // wait, and leaves the terminal as it was.
 func (a *Asker) Ask(ctx context.Context, question string, hidden bool) (string, error) {
 	file, ok := a.in.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor is small
+	terminal := ok && term.IsTerminal(int(file.Fd()))
 	if terminal {
 		fmt.Fprint(a.out, question+": ")
 	}
 	if terminal && hidden {
-		return a.hidden(ctx, int(file.Fd())) //nolint:gosec // a descriptor is small
+		return a.hidden(ctx, int(file.Fd()))
 	}
 	return await(ctx, a.line)
 }

@@ -25,11 +25,11 @@ type Screen struct {
 func Of(w io.Writer) *Screen {
 	s := &Screen{Writer: w}
 	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a descriptor is small
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return s
 	}
 	s.Terminal, s.Width = true, 80
-	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 { //nolint:gosec // a descriptor is small
+	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 		s.Width = width
 	}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {

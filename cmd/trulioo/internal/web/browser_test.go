@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -134,7 +135,7 @@ func (b *tab) shot(name string) {
 		picture := b.picture()
 		require.NotEmpty(b.t, picture)
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), picture, 0o600))
+			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), picture, 0o600)) //nolint:gosec // where whoever runs the test says
 		}
 	}
 }
@@ -150,6 +151,10 @@ func TestInABrowser(t *testing.T) {
 		return strings.Contains(b.text(), "count 240 profiles")
 	}, time.Minute, 200*time.Millisecond)
 	assert.Contains(t, b.text(), "Checks that failed, by data source")
+	b.do(chromedp.KeyEvent(kb.Tab))
+	b.until(`document.activeElement.className === "skip"`) // a keyboard gets to the content at once
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.until(`location.hash === "#main"`)
 	b.shot("overview")
 
 	b.do(chromedp.Click(`nav a[href="/clients"]`), chromedp.WaitVisible("#q"))

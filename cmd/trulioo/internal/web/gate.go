@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -78,14 +79,7 @@ func (g *gate) guard(inside http.Handler) http.Handler {
 
 func refuse(w http.ResponseWriter, status int, why string) { http.Error(w, why, status) }
 
-func (g *gate) known(host string) bool {
-	for _, own := range g.hosts {
-		if host == own {
-			return true
-		}
-	}
-	return false
-}
+func (g *gate) known(host string) bool { return slices.Contains(g.hosts, host) }
 
 // ownOrigin takes a request of this page, or one that a person typed. What changes
 // something must say that it is of this page.

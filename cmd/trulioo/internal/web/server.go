@@ -99,7 +99,7 @@ func (w *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	w.end()
 	_ = server.Close()
-	<-failed
+	_ = <-failed // what Close makes of it
 	return ctx.Err()
 }
 

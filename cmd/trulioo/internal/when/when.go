@@ -14,6 +14,9 @@ var errForm = errors.New("must be a date such as 2026-11-01, a time such as 2026
 // units are those of an age. A week and a day are of fixed length: the API's times are UTC.
 var units = map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
 
+// oldest keeps an age within what a time.Duration holds.
+const oldest = 200 * 366 * 24 * time.Hour
+
 // Parse reads a date (its beginning, in UTC), an RFC 3339 time, or an age before now.
 func Parse(text string, now time.Time) (time.Time, error) {
 	text = strings.TrimSpace(text)
@@ -26,9 +29,9 @@ func Parse(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, errForm
 	}
 	unit, known := units[text[len(text)-1]]
-	n, err := strconv.ParseUint(text[:len(text)-1], 10, 31)
-	if err != nil || !known || n > uint64(200*366*24*time.Hour/unit) {
+	n, err := strconv.ParseInt(text[:len(text)-1], 10, 32)
+	if err != nil || !known || text[0] < '0' || text[0] > '9' || n > int64(oldest/unit) {
 		return time.Time{}, errForm
 	}
-	return now.Add(-time.Duration(n) * unit), nil //nolint:gosec // at most 200 years
+	return now.Add(-time.Duration(n) * unit), nil
 }
