@@ -248,7 +248,7 @@ func TestSimulation(t *testing.T) {
 	type row struct{ runs, silent, lost, doubled, errors, unproven int }
 	table := make([]row, len(classes))
 	for seed := range seeds() {
-		class := int(seed % uint64(len(classes)))
+		class := int(seed % uint64(len(classes))) //nolint:gosec // a small number
 		synctest.Test(t, func(t *testing.T) {
 			r := &table[class]
 			r.runs++

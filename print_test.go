@@ -72,7 +72,7 @@ func TestTrap_printed_by_value(t *testing.T) {
 		for i, log := range handlers(nil) {
 			assertNoCanary(t, log(value.Interface(), pointer.Interface()), fmt.Sprint(name, " slog ", i))
 		}
-		if err, ok := pointer.Interface().(error); ok {
+		if err, ok := reflect.TypeAssert[error](pointer); ok {
 			for form, held := range forms {
 				encoded, failed := json.Marshal(held)
 				require.NoError(t, failed, name)
@@ -112,7 +112,7 @@ func assertNoCanary(t *testing.T, text, about string) {
 	t.Helper()
 	assert.NotContains(t, text, canary, about)
 	assert.NotContains(t, text, fmt.Sprintf("%x", canary), about)
-	assert.NotContains(t, text, strings.Trim(fmt.Sprint([]byte(canary)), "[]"), about)
+	assert.NotContains(t, text, strings.Trim(fmt.Sprint(string([]byte(canary))), "[]"), about)
 }
 
 // fillAll puts the canary into all strings, bytes and errors, unexported ones

@@ -197,7 +197,7 @@ func (b *builder) addMissing(saved []trulioo.SavedFile, missing error) {
 
 // collect finds the reason of each *trulioo.FileError in a joined error.
 func collect(err error, reasons map[trulioo.FileRef]string) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is what errors.Join makes
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range joined.Unwrap() {
 			collect(one, reasons)
 		}

@@ -92,7 +92,7 @@ func (s *Scanner[V]) takeBeside(a answer[V]) error {
 		return nil
 	case a.err != nil:
 		b.stage = ended
-		return nil
+		return nil //nolint:nilerr // a refused page only ends what saves time
 	}
 	b.pages[a.at] = a.page
 	if b.left--; b.left > 0 {

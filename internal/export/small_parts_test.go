@@ -115,7 +115,7 @@ func TestEverySmallCaseInSlices(t *testing.T) {
 	all := partly(331, func(all *tally, list smallList, shape []int64) {
 		scripts(shape, 1, 40, func(script []change) {
 			s := newSmallServer(list, shape, slices.Clone(script), open)
-			ranges, err := New(s.config(open, open, Position{})).Cut(context.Background(), 2)
+			ranges, err := New(s.config(open, open, Position{})).Cut(t.Context(), 2)
 			all.cases.Add(1)
 			found := map[byte]int{}
 			var wrong []string

@@ -107,7 +107,7 @@ func newSmallServer(list smallList, shape []int64, script []change, world TimeRa
 		}
 		s.rows = append(s.rows, row)
 	}
-	s.newest = byte('a' + len(shape))
+	s.newest = byte('a' + len(shape)) //nolint:gosec // a small number
 	for _, row := range s.rows {
 		if s.in(row, world) {
 			s.throughout[row.id] = true
@@ -132,7 +132,7 @@ func (s *smallServer) in(row smallRow, r TimeRange) bool {
 
 func (s *smallServer) change(c change) {
 	s.clock += 10
-	at := slices.IndexFunc(s.rows, func(r smallRow) bool { return r.id == byte('a'+c.row) })
+	at := slices.IndexFunc(s.rows, func(r smallRow) bool { return r.id == byte('a'+c.row) }) //nolint:gosec // a small number
 	switch c.kind {
 	case insert:
 		s.rows = append(s.rows, smallRow{s.newest, s.clock, s.clock, s.clock})

@@ -46,7 +46,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 	}
 	unchangedPasses, back, requests := 0, s.lastPage > 0, s.report.Requests
 	var p pass
-	for n := 0; n < mostPasses; n++ {
+	for range mostPasses {
 		p = pass{back: back, began: s.known.moment, least: math.MaxInt}
 		s.report.Passes++
 		if err := s.readPass(ctx, &p, at); err != nil {

@@ -3,6 +3,7 @@ package wire
 import (
 	stdjson "encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -145,11 +146,11 @@ func (p *plan) find(quoted []byte, from int) (i int, exact bool) {
 func (p *plan) findUnusual(quoted []byte) (i int, exact bool) {
 	name := string(unquoted(quoted))
 	i = -1
-	for at := len(p.fields) - 1; at >= 0; at-- {
-		if name == p.fields[at].name {
+	for at, v := range slices.Backward(p.fields) {
+		if name == v.name {
 			return at, true
 		}
-		if strings.EqualFold(name, p.fields[at].name) {
+		if strings.EqualFold(name, v.name) {
 			i = at
 		}
 	}
