@@ -31,6 +31,9 @@
 // [TestDeduper] and [TestTokenStore] hold a store of yours to the contract of
 // trulioo.Deduper and trulioo.TokenStore, as they hold ours.
 //
+// [Equal] and [Diff] compare what must not be printed: they name the places that
+// differ, and no value.
+//
 // Time comes from package time, and [InMemory] needs no sockets, so a whole
 // test can run in a testing/synctest bubble.
 //

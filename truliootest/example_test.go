@@ -99,3 +99,17 @@ func ExampleListing() {
 	fmt.Println("clients:", n)
 	// Output: clients: 25
 }
+
+// A test says where two profiles differ, and prints nothing of either.
+func ExampleDiff() {
+	profile := func(status trulioo.Status, firstName string) *trulioo.Profile {
+		fields := map[string]trulioo.Field{"7": {Role: trulioo.RoleFirstName, Value: []string{firstName}}}
+		return &trulioo.Profile{Status: status, FlowData: map[string]trulioo.Flow{"f": {FieldData: fields}}}
+	}
+	for _, place := range truliootest.Diff(profile("ACCEPTED", "Ada"), profile("PENDING", "Eve")) {
+		fmt.Println(place)
+	}
+	// Output:
+	// Status
+	// FlowData{0}.FieldData{0}.Value[0]
+}
