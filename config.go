@@ -19,7 +19,7 @@ import (
 // config is what the options fill. It is checked and used once.
 type config struct {
 	clientID     string
-	clientSecret string
+	clientSecret secret
 	tokenSource  oauth2.TokenSource
 	tokenStore   TokenStore
 	environment  Environment
@@ -42,6 +42,19 @@ type config struct {
 	openEnded    bool
 
 	given // by this NewClient or With
+}
+
+// secret is a text that fmt cannot reach: in an unexported field of a caller's
+// struct it calls no method, prints what it can follow, and of a function only the address.
+type secret func() string
+
+func newSecret(text string) secret { return func() string { return text } }
+
+func (s secret) text() string {
+	if s == nil {
+		return ""
+	}
+	return s()
 }
 
 // given holds the options that were given, each with the name that an error
@@ -113,13 +126,13 @@ func (c *config) checkSecrets() error {
 		return c.refuse("WithTokenSource", "must not be nil")
 	case c.tokenSource != nil:
 		return nil
-	case !c.has("WithCredentials") && c.clientID == "" && c.clientSecret == "":
+	case !c.has("WithCredentials") && c.clientID == "" && c.clientSecret.text() == "":
 		return c.refuse("WithCredentials", "needed, or WithTokenSource")
 	case c.clientID == "":
 		return c.refuse("WithCredentials", "the client id must not be empty")
-	case c.clientSecret == "":
+	case c.clientSecret.text() == "":
 		return c.refuse("WithCredentials", "the client secret must not be empty")
-	case shortForFIPS(c.clientSecret):
+	case shortForFIPS(c.clientSecret.text()):
 		return c.refuse("WithCredentials", "FIPS 140 mode needs a client secret of at least 14 bytes")
 	}
 	return nil
@@ -263,18 +276,20 @@ func (c *config) insecureFromEnv() error {
 }
 
 func (c *config) credentialsFromEnv() error {
-	const id, secret = "TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET" //nolint:gosec // names
-	var wrong string
-	if c.clientID, wrong = envValue(id); wrong != "" {
-		return &ArgumentError{Argument: id, Reason: wrong}
+	const idName, secretName = "TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET" //nolint:gosec // names
+	id, wrong := envValue(idName)
+	if wrong != "" {
+		return &ArgumentError{Argument: idName, Reason: wrong}
 	}
-	if c.clientSecret, wrong = envValue(secret); wrong != "" {
-		return &ArgumentError{Argument: secret, Reason: wrong}
+	text, wrong := envValue(secretName)
+	if wrong != "" {
+		return &ArgumentError{Argument: secretName, Reason: wrong}
 	}
-	const both = id + " and " + secret
-	if c.clientID == "" || c.clientSecret == "" {
+	const both = idName + " and " + secretName
+	if id == "" || text == "" {
 		return &ArgumentError{Argument: both, Reason: "both must be set"}
 	}
+	c.clientID, c.clientSecret = id, newSecret(text)
 	c.given["WithCredentials"] = both
 	return nil
 }

@@ -19,7 +19,7 @@ type Option func(*config)
 // WithCredentials sets the client id and secret of the account, which are
 // exchanged for tokens as the API version demands.
 func WithCredentials(id, secret string) Option {
-	return option("WithCredentials", func(c *config) { c.clientID, c.clientSecret = id, secret })
+	return option("WithCredentials", func(c *config) { c.clientID, c.clientSecret = id, newSecret(secret) })
 }
 
 // WithTokenSource takes tokens from the caller's source in place of
