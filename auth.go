@@ -76,7 +76,7 @@ func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport
 	if c.audience != "" {
 		parts = append(parts, c.audience)
 	}
-	key := token.Key(c.clientSecret, parts...)
+	key := token.Key(c.clientSecret.text(), parts...)
 	if own, ok := store.(*MemoryTokenStore); ok {
 		return func(ctx context.Context, refused string) (string, error) {
 			return c.bearer(own.Token(ctx, key, refused, x.fetch))
@@ -150,9 +150,9 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 	defer cancel()
 	call := &transport.Call{Operation: OperationFetchToken, URL: x.endpoint, Post: true}
 	if x.config.version == V1 {
-		call.URL += separator(call.URL) + token.Query(x.config.clientID, x.config.clientSecret)
+		call.URL += separator(call.URL) + token.Query(x.config.clientID, x.config.clientSecret.text())
 	} else {
-		call.Form = token.Form(x.config.clientID, x.config.clientSecret, x.config.scope, x.config.audience)
+		call.Form = token.Form(x.config.clientID, x.config.clientSecret.text(), x.config.scope, x.config.audience)
 	}
 	var fetched *oauth2.Token
 	call.Decode = decoded(func(body []byte) (err error) {

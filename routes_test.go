@@ -3,11 +3,17 @@ package trulioo_test
 import (
 	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,3 +125,41 @@ func TestRoutesGoldenIsComplete(t *testing.T) {
 }
 
 func body(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
+
+// An operation's name stands in routes.go, and everywhere else is its constant,
+// so that errors, logs, the fake server and the adapters say one word.
+func TestOperationNamesStandInOnePlace(t *testing.T) {
+	t.Parallel()
+	constants := map[string]string{}
+	ast.Inspect(parsedFiles(t)["routes.go"], func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Operation") {
+			name, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			assert.NotContains(t, constants, name, "two operations of one name")
+			constants[name] = spec.Names[0].Name
+		}
+		return true
+	})
+	require.Contains(t, constants, "fetch token")
+	seen := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "routes.go" {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		seen++
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text, err := strconv.Unquote(literal.Value); err == nil {
+					assert.Empty(t, constants[text], "%s: %q has a constant", path, text)
+				}
+			}
+			return true
+		})
+		return nil
+	}))
+	assert.Greater(t, seen, 200)
+}

@@ -279,7 +279,8 @@ func TestWebhookOutcomes(t *testing.T) {
 		"{error.type=500 http.response.status_code=500 trulioo.event.type=STEP_SUBMIT trulioo.webhook.result=panicked} 1",
 		"{http.response.status_code=200 trulioo.event.type=FLOW_END trulioo.webhook.result=duplicate} 1",
 		"{http.response.status_code=200 trulioo.event.type=FLOW_END trulioo.webhook.result=handled} 2",
-		"{http.response.status_code=200 trulioo.webhook.result=handled} 2",
+		"{http.response.status_code=200 trulioo.webhook.result=handled, without a type} 1",
+		"{http.response.status_code=200 trulioo.webhook.result=handled} 1",
 		"{http.response.status_code=200 trulioo.webhook.result=handshake} 1",
 	}, s.points(t, "trulioo.webhook.duration"))
 	for _, span := range s.exporter.GetSpans() {
