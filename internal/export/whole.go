@@ -241,7 +241,9 @@ func (s *Scanner[V]) deliverBare(ctx context.Context, at Position) error {
 
 // readSecond reads a range that neither fits a page nor can be cut, forwards and
 // backwards until as many rows as it counts have come. Where that does not come
-// about, the whole list settles it.
+// about, the whole list settles it. Its requests are among those that ranges may
+// take, or a server that counts a row more than it sends would be asked many times
+// for every second.
 func (s *Scanner[V]) readSecond(ctx context.Context, r TimeRange, silent bool) error {
 	found := map[digest]struct{}{}
 	last, back := 0, false
@@ -255,6 +257,10 @@ func (s *Scanner[V]) readSecond(ctx context.Context, r TimeRange, silent bool) e
 			number = last
 		}
 		for number >= 0 && empty < 2 {
+			if s.asked++; s.asked > s.mostRequests() {
+				s.abandon = manyRanges
+				return nil
+			}
 			page, err := s.ask(ctx, r, number)
 			if err != nil && number > 0 && s.Refused(err) {
 				break
