@@ -141,8 +141,8 @@ func (s *Scanner[V]) sightBeside(b *besideReading[V], page *Page[V]) (needed int
 		row := &page.Rows[i]
 		before, known := s.known.sight(digestOf(row.ID), 0)
 		bare := before&ranged == 0 && (row.Created.IsZero() || row.Changed.IsZero())
-		if bare && !known && len(s.bare) < mostBare {
-			s.bare = append(s.bare, *row)
+		if bare && !known && len(s.aside) < mostBare {
+			s.aside = append(s.aside, *row)
 		}
 		if (bare || before&ranged != 0) && uint32(before>>bits) < b.turnedAt {
 			needed++

@@ -119,7 +119,7 @@ type Scanner[V any] struct {
 	recent     int        // how many of them reached into the present
 	abandon    string     // why the ranges are given up
 	beside     *besideReading[V]
-	bare       []Row[V] // rows without a date that were found beside the ranges
+	aside      []Row[V] // rows that were found and that no range delivers
 	answers    chan answer[V]
 	underway   int
 	rangesLast bool // the last request was for a range
@@ -286,13 +286,19 @@ func (s *Scanner[V]) tookAlone(r TimeRange, page *Page[V]) {
 	s.known.together()
 }
 
-// sight notes the rows of a page, and takes a hint at where rows lie in time and
-// how large a page is.
+// sight notes the rows of a page, and takes the hint that it is.
 func (s *Scanner[V]) sight(page *Page[V], flags sighting) {
+	for i := range page.Rows {
+		s.known.sight(digestOf(page.Rows[i].ID), flags)
+	}
+	s.hint(page)
+}
+
+// hint tells from a page where rows lie in time and how large a page is.
+func (s *Scanner[V]) hint(page *Page[V]) {
 	s.size = max(s.size, len(page.Rows))
 	for i := range page.Rows {
 		row := &page.Rows[i]
-		s.known.sight(digestOf(row.ID), flags)
 		for _, date := range []time.Time{row.Created, row.Changed} {
 			if second := date.Unix(); !date.IsZero() && second > zeroSecond+1 {
 				s.highest = max(s.highest, second)
@@ -316,8 +322,10 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 	pages, errs := s.askTogether(ctx, asked)
 	for i, page := range pages {
 		switch {
-		case errs[i] == nil:
+		case errs[i] == nil && asked[i].TimeRange == s.rest:
 			s.sight(page, 0)
+		case errs[i] == nil: // its rows may be others than those that are wanted
+			s.hint(page)
 		case i != 2: // the last page is only a hint: a server may refuse pages so far in
 			return false, errs[i]
 		}
@@ -332,7 +340,14 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 	if afterIgnored || beforeIgnored {
 		s.outside = s.outsideOf(afterIgnored, beforeIgnored)
 	}
-	return s.outside == nil && first.Total >= distinct(first), nil
+	usable = s.outside == nil && first.Total >= distinct(first)
+	if !usable { // no range will deliver what has been seen
+		s.aside = slices.Clone(first.Rows)
+		if pages[2] != nil {
+			s.aside = append(s.aside, pages[2].Rows...)
+		}
+	}
+	return usable, nil
 }
 
 // others reports whether the page has a row that the first one does not have. One

@@ -136,13 +136,14 @@ func (s *sightings) allDeliveredAt(moment uint32) bool {
 	return true
 }
 
-// missing is how many rows the server counted at each of the moments since and
-// never sent. Rows that come while the list is read are not in its first counts.
+// missing is how many rows the server counted at each of the moments since that
+// have not been delivered: one that was sent once and then never again is missing
+// as well. Rows that come while the list is read are not in its first counts.
 func (s *sightings) missing(since uint32) int {
 	least := math.MaxInt
 	for _, c := range s.counts {
 		if c.moment >= since {
-			least = min(least, c.total-len(s.seen))
+			least = min(least, c.total-s.delivered)
 		}
 	}
 	if least == math.MaxInt {

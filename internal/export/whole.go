@@ -37,7 +37,7 @@ func (p *pass) changed() bool { return p.most != p.least || p.lateArrivals > 0 }
 // or until more passes promise no more. Rows that certainly are missing then are
 // an error; rows that only may be missing are told by the report.
 func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
-	if err := s.deliverBare(ctx, at); err != nil {
+	if err := s.deliverAside(ctx, at); err != nil {
 		return err
 	}
 	if s.known.proven() {
@@ -228,14 +228,15 @@ func (s *Scanner[V]) ends(p *pass, rows, empty int, page *Page[V]) bool {
 		empty >= 2 || rows >= 2*len(s.known.seen)+fullPage
 }
 
-// deliverBare delivers the rows without a date that were found beside the ranges.
-func (s *Scanner[V]) deliverBare(ctx context.Context, at Position) error {
-	for i := range s.bare {
-		if err := s.deliver(ctx, &s.bare[i], at, false); err != nil {
+// deliverAside delivers the rows that were set aside: where ties come in another
+// order each time, one can be on no page after it.
+func (s *Scanner[V]) deliverAside(ctx context.Context, at Position) error {
+	for i := range s.aside {
+		if err := s.deliver(ctx, &s.aside[i], at, false); err != nil {
 			return err
 		}
 	}
-	s.bare = nil
+	s.aside = nil
 	return nil
 }
 
