@@ -16,7 +16,7 @@ func demo(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer sandbox.Close()
+	defer sandbox.Close() //nolint:contextcheck // it ends what Start began
 	r := &receiver{out: out, client: sandbox.Client()}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

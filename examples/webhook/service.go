@@ -13,7 +13,7 @@ import (
 // service hands events that come to "/" to fn until ctx ends, and then finishes
 // those that it has begun: a new one is answered with 503 and comes again.
 func service(ctx context.Context, listener net.Listener, fn func(context.Context, *trulioo.Event) error, opts ...trulioo.WebhookOption) error {
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	handler, err := trulioo.NewWebhookHandlerFromEnv(fn, opts...)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func (w *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	w.end()
 	_ = server.Close()
-	_ = <-failed // what Close makes of it
+	<-failed // what Close makes of it
 	return ctx.Err()
 }
 
