@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"net"
@@ -99,7 +100,9 @@ func (w *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	w.end()
 	_ = server.Close()
-	<-failed // what Close makes of it
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return ctx.Err()
 }
 
