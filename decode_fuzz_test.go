@@ -150,6 +150,9 @@ func allocatedBy(f func()) float64 {
 //
 //nolint:paralleltest // what all tests allocate is counted
 func TestAnswersTakeTenTimesTheirSizeAtMost(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes sync.Pool forget a part of what it holds, which is then allocated anew and counted; CI runs this test without it, too")
+	}
 	const size = 1 << 18
 	page := `{"totalElements":1,"totalPages":1,"data":[%s0]}`
 	profile, pages := func(b []byte) error { return new(Profile).decode(b) }, func(b []byte) error {

@@ -303,9 +303,12 @@ func simulate(t *testing.T, seed uint64, class int) (lost, doubled int, report t
 		srv.Fail(truliootest.ListClients, truliootest.Answer(401, ""), truliootest.Skip(rng.IntN(12)), truliootest.Times(1))
 	case "clock that jumps":
 		base := srv.HTTPClient().Transport
+		var drawing sync.Mutex // pages are asked for at the same time
 		client = srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := base.RoundTrip(req)
 			if err == nil {
+				drawing.Lock()
+				defer drawing.Unlock()
 				resp.Header.Set("Date", time.Unix(rng.Int64N(4_000_000_000), 0).UTC().Format(http.TimeFormat))
 			}
 			return resp, err

@@ -315,15 +315,19 @@ func TestSaveAllIsKilled(t *testing.T) {
 			child.Env = append(os.Environ(), saveAllChild+"="+dir, "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
 				"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret)
 			var killed atomic.Bool
+			started := make(chan struct{})
 			fault := srv.Fail(truliootest.DownloadFile, truliootest.Handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 				kill := &killWriter{ResponseWriter: w, left: after, kill: func() {
 					killed.Store(true)
+					<-started
 					_ = child.Process.Kill() // it may have ended, where it has all bytes of the last file
 				}}
 				next.ServeHTTP(kill, r)
 				kill.ended()
 			}), truliootest.Nth(file+1))
-			err := child.Run()
+			require.NoError(t, child.Start())
+			close(started)
+			err := child.Wait()
 			fault.Stop()
 			require.True(t, killed.Load(), "file %d was asked for", file)
 			if after < size {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package trulioo
+
+// raceDetector tells whether these tests run with -race.
+const raceDetector = false
