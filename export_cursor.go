@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	list "github.com/trulioo-go/trulioo/internal/export"
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Slices cuts the account, or what a filter leaves of it, into slices of at most
@@ -88,7 +88,7 @@ func (f *ClientFilter) digest() string {
 	r := f.between()
 	same.After, same.Before = time.Unix(max(r.From, 0), 0).UTC(), time.Unix(min(r.To, 1<<40), 0).UTC()
 	same.Statuses = slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
-	text, err := json.Marshal(same)
+	text, err := wire.Marshal(same)
 	if err != nil {
 		// Only a time beyond the year 9999 cannot be written; it is a time all the same.
 		text = fmt.Append(nil, same)

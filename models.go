@@ -363,7 +363,9 @@ func (c *EndClient) UnmarshalJSON(data []byte) error {
 }
 
 // UnmarshalJSON decodes one profile and keeps a copy of data as Raw. As
-// encoding/json wants it, null changes nothing.
+// encoding/json wants it, null changes nothing. A reader of stored profiles may
+// call it with a line: json.Unmarshal of Go 1.26 looks a document over twice
+// before it comes here.
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil

@@ -2,11 +2,12 @@ package trulioo
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/trulioo-go/trulioo/internal/wire"
 )

@@ -18,6 +18,7 @@ const (
 	downloadJob = "download"
 	getJob      = "get"
 	webhookJob  = "webhook"
+	decodeJob   = "decode"
 )
 
 // job is what a measured process does.
@@ -64,6 +65,8 @@ func measure(argument string) error {
 		o, err = j.download(ctx)
 	case getJob:
 		o.Calls, err = j.get(ctx)
+	case decodeJob:
+		o.Calls, err = j.decode(ctx)
 	case webhookJob:
 		o.Calls, err = hooks(j.Rounds)
 	}

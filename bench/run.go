@@ -27,8 +27,8 @@ type size struct {
 func sizes(quick bool) size {
 	if quick {
 		return size{
-			Profiles: 500, Rounds16: 3, Rounds64: 3, InTurn: 50, RoundsInTurn: 1, Large: 100, RoundsLarge: 3,
-			Small: 500, Big: 5_000, RoundsMemory: 1, Blocks: 30, Downloads: 3,
+			Profiles: 500, Rounds16: 3, Rounds64: 3, InTurn: 50, RoundsInTurn: 1, Large: 500, RoundsLarge: 3,
+			Small: 500, Big: 5_000, RoundsMemory: 1, Blocks: 100, Downloads: 7,
 		}
 	}
 	return size{
@@ -169,6 +169,14 @@ func (r *results) calls() error {
 				return err
 			}
 			r.reportGet(j, o.Calls)
+		}
+		for _, full := range []bool{false, true} {
+			j := job{Kind: decodeJob, API: s.api, Full: full, Rounds: r.size.Blocks}
+			o, err := perform(j)
+			if err != nil {
+				return err
+			}
+			r.reportDecode(j, o.Calls)
 		}
 		downloads := runs{}
 		for round := range r.size.Downloads {

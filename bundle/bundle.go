@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +25,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/trulioo-go/trulioo"
 )
@@ -154,7 +156,7 @@ func (b *builder) build(saved []trulioo.SavedFile, missing error) error {
 	if err := b.write(PageName, page.Bytes()); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(b.manifest, "", "  ")
+	text, err := json.Marshal(b.manifest, jsontext.WithIndent("  "), jsontext.AllowInvalidUTF8(true), json.FormatNilSliceAsNull(true))
 	if err != nil {
 		return failed("write the manifest", err)
 	}

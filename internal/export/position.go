@@ -2,11 +2,14 @@ package export
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
 // Position is how far the reading has come. In Range every row up to that of this
@@ -68,10 +71,10 @@ type cursorJSON struct {
 	Environment string    `json:"environment"`
 	APIVersion  string    `json:"apiVersion"`
 	Filter      string    `json:"filter"`
-	From        int64     `json:"from,omitempty"` // UNIX seconds
-	To          int64     `json:"to,omitempty"`   // UNIX seconds; absent is open
+	From        int64     `json:"from,omitzero"` // UNIX seconds
+	To          int64     `json:"to,omitzero"`   // UNIX seconds; absent is open
 	Created     time.Time `json:"created,omitzero"`
-	ID          string    `json:"id,omitempty"`
+	ID          string    `json:"id,omitzero"`
 }
 
 // MarshalJSON writes the cursor; null is the zero value.
@@ -86,7 +89,7 @@ func (c Cursor) MarshalJSON() ([]byte, error) {
 	if j.To == Forever {
 		j.To = 0
 	}
-	return json.Marshal(j)
+	return wire.Marshal(j)
 }
 
 // UnmarshalJSON reads the output of MarshalJSON. The error is a constant text.
