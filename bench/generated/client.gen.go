@@ -269,6 +269,8 @@ type TokenProblem struct {
 
 // TokenRequest defines model for TokenRequest.
 type TokenRequest struct {
+	// Audience For whom the token is. A GUESS; no public integration needs it.
+	Audience     *string               `json:"audience,omitempty"`
 	ClientId     string                `json:"client_id"`
 	ClientSecret string                `json:"client_secret"`
 	GrantType    TokenRequestGrantType `json:"grant_type"`
