@@ -89,7 +89,7 @@ func TestTrap_a_success_that_is_no_answer(t *testing.T) {
 // It is as a 502: what the next attempt gets is the answer.
 func TestSuccessThatIsNoAnswerIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{firewallPage, `{}`, `{"message":"busy"}`, `{"id":"somebody-else"}`} {
+	for _, body := range []string{firewallPage, `{}`, `{"message":"busy"}`, `{"id":"somebody-else"}`, `[]`, `null`, `"maintenance"`, "upstream connect error"} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"), truliootest.Times(2))
 			client, id := srv.Client(), srv.Live.IDs()[0]
@@ -101,6 +101,68 @@ func TestSuccessThatIsNoAnswerIsTriedAgain(t *testing.T) {
 			raw, err := client.GetJSON(t.Context(), "query/workflows", nil)
 			require.NoError(t, err)
 			assert.Contains(t, string(raw), "totalElements")
+		})
+	}
+}
+
+// An object is due in every answer. Whatever else has come, JSON of another kind
+// or no JSON at all, comes of somebody on the way, as a page does.
+func TestTrap_an_answer_that_is_no_object(t *testing.T) {
+	t.Parallel()
+	for body, attempts := range map[string]int{
+		`[]`: 4, `[ ]`: 4, `[{"id":"MARK"}]`: 4, `["MARK"]`: 4, `0`: 4, `-1.5e3`: 4, `"MARK"`: 4, `""`: 4, `true`: 4, `false`: 4, `null`: 4, " null\n": 4, "\xef\xbb\xbf[]": 4,
+		"upstream connect error MARK": 4, "OK": 4, `[1 2]`: 4, `[] {"id":"MARK"}`: 4, `"\x00"`: 4, "ID,STATUS\nMARK,x\n": 4,
+		`[{"code":4110,"message":"MARK"}]`: 1, // an error about the request
+	} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"))
+			client := srv.Client()
+			calls := jsonCalls(client)
+			delete(calls, "GetJSON")
+			calls["Clients.Get with details"] = func(ctx context.Context) error {
+				_, err := client.Clients.Get(ctx, "id", &trulioo.GetOptions{FullServiceDetails: true})
+				return err
+			}
+			for name, call := range calls {
+				err := call(t.Context())
+				about := name + " " + body
+				require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, about)
+				assert.NotContains(t, fmt.Sprintf("%+v", err), "MARK", about)
+			}
+			assert.Equal(t, attempts*len(calls), fault.Hits(), body)
+		})
+	}
+	for body, is := range map[string]error{`{"id":"a"`: io.ErrUnexpectedEOF, `[{"id":"a"`: io.ErrUnexpectedEOF, `{"id" "a"}`: nil, `{"id":"a"}]`: nil} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"))
+			_, err := srv.Client().Clients.Get(t.Context(), "a", nil)
+			var decode *trulioo.DecodeError
+			require.ErrorAs(t, err, &decode, body)
+			require.NotErrorIs(t, err, trulioo.ErrUnexpectedAnswer, "a damaged object is not something else")
+			if is == nil {
+				assert.Equal(t, 1, fault.Hits(), body)
+				return
+			}
+			require.ErrorIs(t, err, is, body)
+			assert.Equal(t, 4, fault.Hits(), body)
+		})
+	}
+}
+
+// GetJSON takes any JSON, since nobody knows what its endpoint answers with.
+func TestGetJSONTakesAnyValueButNull(t *testing.T) {
+	t.Parallel()
+	for body, ok := range map[string]bool{`[]`: true, `3`: true, `"x"`: true, `false`: true, `{}`: true, `null`: false, "upstream connect error": false} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"))
+			raw, err := srv.Client().GetJSON(t.Context(), "query/clients", nil)
+			if ok {
+				require.NoError(t, err, body)
+				assert.JSONEq(t, body, string(raw))
+				return
+			}
+			require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer, body)
+			assert.Equal(t, 4, fault.Hits(), body)
 		})
 	}
 }
@@ -127,6 +189,8 @@ func TestListsDemandDataAndACount(t *testing.T) {
 	for body, ok := range map[string]bool{
 		`{"data":[]}`: false, `{"totalElements":0}`: false, `{"totalPages":1,"number":0}`: false, `{"data":null}`: false, `{"data":null,"last":true}`: false,
 		`{"data":[],"last":true,"first":true}`: false, `{"data":[{"id":"a"}]}`: false, `{"data":[],"totalElements":"many"}`: false,
+		`{"data":"MARK","totalElements":5}`: false, `{"data":3,"totalElements":0}`: false, `{"data":true,"totalPages":1}`: false,
+		`{"data":{"id":"a"},"totalElements":1}`: true, `{"data":"[]","totalElements":0}`: true,
 		`{"data":[],"totalElements":0}`: true, `{"data":null,"totalElements":0}`: true, `{"data":[],"numberOfElements":"0"}`: true,
 		`{"data":[{"id":"a"}],"last":true}`: true, `{"totalPages":1.0,"data":[{"id":"a"}]}`: true,
 	} {

@@ -234,7 +234,10 @@ func decoded(decode func([]byte) error) func([]byte) error {
 			err = decode(body)
 		}
 		if wrong, ok := errors.AsType[*DecodeError](err); ok && wrong.Path == "" && wrong.cause == nil {
-			err = saidOr(body, err) // such as a list of errors in place of a profile
+			if !transport.Object(body) {
+				wrong.cause = ErrUnexpectedAnswer // as a page is: every answer of the API is an object
+			}
+			err = saidOr(body, wrong) // such as a list of errors in place of a profile
 		}
 		if err != nil {
 			return &transport.DecodeError{Err: err, MayPass: mayPass(err)}

@@ -44,8 +44,8 @@ var (
 	// known, or that not all of its hits are. It is never to be taken for "no hit".
 	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is not known, or not all of its hits are")
 	// ErrUnexpectedAnswer means that an answer has a status of success and is not
-	// what was asked for: a gateway's page, an error, an empty object, the profile
-	// of somebody else. It is tried again as a 502 is, where that can help.
+	// what was asked for: a gateway's page, no object, an error, an empty object,
+	// the profile of somebody else. It is tried again as a 502 is, where that can help.
 	ErrUnexpectedAnswer = errors.New("trulioo: the answer is a success but not what was asked for")
 	// ErrOpenEnded means that nothing tells where a file ends, so that it may
 	// have been cut off; see FilesService.Download and WithOpenEndedFiles.

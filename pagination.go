@@ -73,8 +73,8 @@ func decodePage[T, F any](body []byte, of func(*F) *T) (*Page[T], error) {
 	switch {
 	case !counted && (envelope.Last == nil || len(envelope.Data) == 0):
 		return nil, unexpected(body, "totalElements", "no page of a list: a count is needed")
-	case envelope.Data == nil && !hasMember(body, "data"):
-		return nil, unexpected(body, "data", "no page of a list: data is needed")
+	case envelope.Data == nil && !emptyMember(body, "data"):
+		return nil, unexpected(body, "data", "no page of a list: data must be a list")
 	}
 	page := &Page[T]{
 		TotalElements:    deref(envelope.TotalElements),
@@ -122,11 +122,16 @@ func (o *oddRow) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// hasMember reports whether an object has a member of this name, null included.
-func hasMember(body []byte, name string) bool {
-	has := false
-	_ = wire.Members(body, func(_, member, _ []byte) { has = has || string(member) == name }) // decoded before
-	return has
+// emptyMember reports whether an object has a member of this name that is null
+// or has nothing in it.
+func emptyMember(body []byte, name string) bool {
+	empty := false
+	_ = wire.Members(body, func(_, member, value []byte) { // decoded before
+		if string(member) == name {
+			empty = wire.IsEmpty(wire.Unpack(value))
+		}
+	})
+	return empty
 }
 
 // all iterates over the rows of a list from page start on. The next page is

@@ -319,7 +319,7 @@ func attemptsOf(t *testing.T, err error) int {
 func TestDecode_what_is_no_json_is_final(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"trailing": `{"id":"a"} x`, "two values": `{"id":"a"}{"id":"b"}`, "null": "null", "array": "[]", "broken": `{"id" "a"}`,
+		"trailing": `{"id":"a"} x`, "two values": `{"id":"a"}{"id":"b"}`, "broken": `{"id" "a"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -146,6 +146,11 @@ func NotFound(code string) bool {
 	return false
 }
 
+// Object reports whether a body begins as a JSON object does.
+func Object(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(wire.TrimBOM(body)), []byte("{"))
+}
+
 const htmlPage = "an HTML page in place of JSON"
 
 // PageReason says in constant words that a body is a gateway's page rather than
