@@ -93,7 +93,7 @@ func verdict(report *trulioo.Diagnosis) error {
 type someFindings struct{ n int }
 
 func (e *someFindings) Error() string {
-	return fmt.Sprintf("%d of the guesses do not hold, or could not be told", e.n)
+	return fmt.Sprintf("guesses that do not hold, or could not be told: %d", e.n)
 }
 
 // Is makes it one of those that some failed for.
