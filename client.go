@@ -219,7 +219,7 @@ func (c *Client) do(ctx context.Context, call *transport.Call) (*http.Response, 
 		} else if api, ok := errors.AsType[*APIError](err); ok {
 			o.StatusCode, o.RequestID = api.StatusCode, printableID(api.RequestID)
 		}
-		each(Step{Kind: StepCall, Operation: call.Operation}, o)
+		each(Step{Kind: StepCall, Operation: call.Operation, Environment: c.config.environment}, o)
 	}
 	return resp, err
 }

@@ -229,7 +229,7 @@ func (s *FilesService) newBody(ctx context.Context, resp *http.Response) *fileBo
 		size:       resp.ContentLength,
 		openEnded:  download.OpenEnded(resp) && !s.client.config.openEnded,
 	}
-	_, end := startAll(ctx, s.client.config.observers(), Step{Kind: StepTransfer, Operation: OperationTransferFile})
+	_, end := startAll(ctx, s.client.config.observers(), Step{Kind: StepTransfer, Operation: OperationTransferFile, Environment: s.client.config.environment})
 	var once sync.Once // a body may be closed from elsewhere while it is read
 	b.end = func(o Outcome) { once.Do(func() { end(o) }) }
 	return b

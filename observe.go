@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ type StepKind string
 // The kinds of steps.
 const (
 	StepCall     StepKind = "call"     // one call of a method, its retries and waits included
-	StepAttempt  StepKind = "attempt"  // one HTTP exchange of a call
+	StepAttempt  StepKind = "attempt"  // one HTTP exchange of a call that took place, without the waits before it
 	StepToken    StepKind = "token"    // one token fetch, its retries included
 	StepTransfer StepKind = "transfer" // the bytes of one file, from the answer's header to their end
 	StepThrottle StepKind = "throttle" // a wait for the rate limit or for the end of a 429 pause
@@ -37,7 +39,18 @@ var stepKinds = map[transport.Kind]StepKind{
 type Step struct {
 	Kind      StepKind
 	Operation string // one of the constants, such as OperationGetClient; "wait" for StepThrottle
-	Attempt   int    // 1 for the first exchange of a call; 0 where the kind is not StepAttempt
+
+	// Environment is the client's, or "" for StepWebhook.
+	Environment Environment
+
+	// Set for StepAttempt only. A request that is sent again with another token, or
+	// to another address after a redirect, is an exchange of its own. Host and Port
+	// are those of the base URL or of the token URL; they are "" and 0 for an
+	// object store, whose address can tell whose files it holds.
+	Attempt int    // 1 for the first exchange of a call
+	Method  string // such as "GET"
+	Host    string // without the port
+	Port    int
 }
 
 // Outcome is how a Step ended. Nothing in it is personal or secret.
@@ -45,7 +58,7 @@ type Outcome struct {
 	StatusCode int       // the HTTP status received or, for StepWebhook, given; 0 where there was none
 	RequestID  string    // the server's id of the request, if it sent one
 	Bytes      int64     // of a file that came, whether or not it came whole; set for StepTransfer only
-	Attempts   int       // exchanges made so far; set for StepCall and StepToken
+	Attempts   int       // tries made so far; set for StepCall and StepToken
 	EventType  EventType // of a verified event, if it is one of the constants; set for StepWebhook only
 	Result     string    // a constant such as "handled" or "duplicate"; set for StepWebhook only
 	Err        error     // nil for success; prints nothing personal
@@ -92,10 +105,25 @@ func (c *config) observe() transport.Observe {
 		return nil
 	}
 	return func(ctx context.Context, s transport.Step) (context.Context, func(transport.Outcome)) {
-		step := Step{Kind: stepKinds[s.Kind], Operation: s.Operation, Attempt: s.Attempt}
+		step := Step{Kind: stepKinds[s.Kind], Operation: s.Operation, Environment: c.environment, Attempt: s.Attempt, Method: s.Method}
+		step.Host, step.Port = c.server(s.URL)
 		ctx, end := startAll(ctx, observers, step)
 		return ctx, func(o transport.Outcome) { end(c.outcome(step, o)) }
 	}
+}
+
+// server is the host and port of an address, where it is one that the caller has set.
+func (c *config) server(u *url.URL) (host string, port int) {
+	if u == nil {
+		return "", 0
+	}
+	for _, known := range []string{c.baseURL, c.tokenEndpoint()} {
+		if k, err := url.Parse(known); err == nil && transport.SameOrigin(k, u) {
+			port, _ = strconv.Atoi(transport.Port(u))
+			return u.Hostname(), port
+		}
+	}
+	return "", 0
 }
 
 // startAll begins a step with each observer and ends it in the reverse order.

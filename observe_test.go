@@ -82,7 +82,6 @@ func TestObserver_sees_why_there_is_no_token(t *testing.T) {
 		assert.Equal(t, []string{
 			"attempt fetch token #1 401 *trulioo.AuthError",
 			"token fetch token 401 *trulioo.AuthError",
-			"attempt list workflows #1 0 *trulioo.AuthError",
 			"call list workflows 0 *trulioo.AuthError",
 		}, observer.seen)
 	})

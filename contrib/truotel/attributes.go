@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	operationKey = attribute.Key("trulioo.operation")
-	resultKey    = attribute.Key("trulioo.webhook.result")
-	eventTypeKey = attribute.Key("trulioo.event.type")
+	operationKey   = attribute.Key("trulioo.operation")
+	environmentKey = attribute.Key("trulioo.environment")
+	requestIDKey   = attribute.Key("trulioo.request.id")
+	resultKey      = attribute.Key("trulioo.webhook.result")
+	eventTypeKey   = attribute.Key("trulioo.event.type")
 )
 
 // attributesOf are what a span and a metric have from the start.
 func attributesOf(step trulioo.Step) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 8)
+	if step.Environment != "" {
+		attrs = append(attrs, environmentKey.String(string(step.Environment)))
+	}
 	switch step.Kind {
 	case trulioo.StepCall:
-		return []attribute.KeyValue{operationKey.String(step.Operation)}
+		attrs = append(attrs, operationKey.String(step.Operation))
 	case trulioo.StepAttempt:
-		return []attribute.KeyValue{operationKey.String(step.Operation), semconv.HTTPRequestMethodKey.String(method(step))}
-	default:
-		return nil
+		attrs = append(attrs, operationKey.String(step.Operation), semconv.HTTPRequestMethodKey.String(step.Method))
+		if step.Host != "" {
+			attrs = append(attrs, semconv.ServerAddress(step.Host), semconv.ServerPort(step.Port))
+		}
 	}
-}
-
-// method is known from the operation: all but a token fetch is a GET.
-func method(step trulioo.Step) string {
-	if step.Operation == trulioo.OperationFetchToken {
-		return "POST"
-	}
-	return "GET"
+	return attrs
 }
 
 // resends are for the span alone: as a metric's attribute they would say nothing.
@@ -44,6 +44,14 @@ func resends(step trulioo.Step) []attribute.KeyValue {
 		return nil
 	}
 	return []attribute.KeyValue{semconv.HTTPRequestResendCount(step.Attempt - 1)}
+}
+
+// requestID is for the span alone: each is new.
+func requestID(out trulioo.Outcome) []attribute.KeyValue {
+	if out.RequestID == "" {
+		return nil
+	}
+	return []attribute.KeyValue{requestIDKey.String(out.RequestID)}
 }
 
 // outcomeAttributes are what is known at the end. A call's status is that of

@@ -11,18 +11,22 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
+// requestDuration is the name that the semantic conventions give.
+const requestDuration = "http.client.request.duration"
+
 // meters are the metrics: a duration tells how many there were, too.
 type meters struct {
-	calls, throttles, webhooks metric.Float64Histogram
-	attempts, tokens           metric.Int64Counter
+	calls, attempts, throttles, webhooks metric.Float64Histogram
+	tokens                               metric.Int64Counter
 }
 
 func newMeters(m metric.Meter) (meters, error) {
 	var errs []error
+	// Those that the conventions advise for HTTP, and more for retries that wait.
+	bounds := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60}
 	histogram := func(name, description string) metric.Float64Histogram {
 		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
-			// Those that the conventions advise for HTTP, and more for retries that wait.
-			metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60))
+			metric.WithExplicitBucketBoundaries(bounds...))
 		errs = append(errs, err)
 		return h
 	}
@@ -33,7 +37,7 @@ func newMeters(m metric.Meter) (meters, error) {
 	}
 	return meters{
 		calls:     histogram("trulioo.client.call.duration", "Duration of calls of the API, retries and waits included."),
-		attempts:  counter("trulioo.client.attempts", "{attempt}", "HTTP exchanges with the API and the token endpoint."),
+		attempts:  histogram(requestDuration, "Duration of HTTP client requests."),
 		throttles: histogram("trulioo.client.throttle.duration", "Waits for the rate limit or for the end of a 429 pause."),
 		tokens:    counter("trulioo.client.token.refreshes", "{refresh}", "Token fetches, each with its retries."),
 		webhooks:  histogram("trulioo.webhook.duration", "Duration of webhook requests, from the first byte to the answer."),
@@ -46,7 +50,7 @@ func (m *meters) record(ctx context.Context, step trulioo.Step, took time.Durati
 	case trulioo.StepCall:
 		m.calls.Record(ctx, took.Seconds(), with)
 	case trulioo.StepAttempt:
-		m.attempts.Add(ctx, 1, with)
+		m.attempts.Record(ctx, took.Seconds(), with)
 	case trulioo.StepThrottle:
 		m.throttles.Record(ctx, took.Seconds(), with)
 	case trulioo.StepToken:

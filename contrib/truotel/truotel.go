@@ -8,7 +8,7 @@
 // # Spans
 //
 //	trulioo <operation>      client    one call, such as "trulioo get client", its retries and waits included
-//	GET, POST                client    one HTTP exchange of a call or of a token fetch
+//	GET, POST, HEAD          client    one HTTP exchange of a call or of a token fetch, without the waits before it
 //	trulioo fetch token      client    one token fetch, which may be on behalf of other calls too
 //	trulioo transfer file    client    the bytes of one file, from the answer's header to their end
 //	trulioo wait             internal  a wait for the rate limit or for the end of a 429 pause
@@ -16,21 +16,27 @@
 //
 // # Metrics
 //
-//	trulioo.client.call.duration      histogram, s    by trulioo.operation, error.type
-//	trulioo.client.attempts           counter         by trulioo.operation, http.request.method, http.response.status_code, error.type
-//	trulioo.client.throttle.duration  histogram, s    the waits; its count is that of the throttles
-//	trulioo.client.token.refreshes    counter         by error.type
+//	trulioo.client.call.duration      histogram, s    by trulioo.operation, trulioo.environment, error.type
+//	http.client.request.duration      histogram, s    by trulioo.operation, trulioo.environment, http.request.method,
+//	                                                  server.address, server.port, http.response.status_code, error.type
+//	trulioo.client.throttle.duration  histogram, s    the waits, by trulioo.environment; its count is that of the throttles
+//	trulioo.client.token.refreshes    counter         by trulioo.environment, error.type
 //	trulioo.webhook.duration          histogram, s    by trulioo.webhook.result, trulioo.event.type, http.response.status_code, error.type
 //
 // # Attributes
 //
-// Those that the semantic conventions name (http.request.method,
-// http.request.resend_count, http.response.status_code, error.type) mean what
-// they say there; error.type is the status where there is one. The others are
-// trulioo.operation, trulioo.webhook.result and trulioo.event.type, which is
-// missing where the library does not know the event. All have few values.
-// No attribute holds an id, key, token, address or personal value; that is why
-// url.full and server.address, which the conventions ask for, are missing.
+// Those that the semantic conventions of HTTP clients name (http.request.method,
+// http.request.resend_count, http.response.status_code, server.address,
+// server.port, error.type) mean what they say there; error.type is the status
+// where there is one. server.address and server.port are missing where a file
+// comes from an object store. The others are trulioo.operation;
+// trulioo.environment, which is live or test; trulioo.webhook.result; and
+// trulioo.event.type, which is missing where the library does not know the event.
+// All of these have few values. Spans alone have trulioo.request.id, the server's
+// id of a request.
+//
+// No attribute holds an id of a client, a key, token or personal value. The
+// conventions ask for url.full, which holds such ids, so it is missing.
 package truotel
 
 import (
@@ -104,6 +110,7 @@ func (o *Observer) Start(ctx context.Context, step trulioo.Step) (context.Contex
 	return ctx, func(out trulioo.Outcome) {
 		learnt := outcomeAttributes(step, out)
 		span.SetAttributes(learnt...)
+		span.SetAttributes(requestID(out)...)
 		if failed(step, out) {
 			span.SetStatus(codes.Error, description(out))
 		}
@@ -115,7 +122,7 @@ func (o *Observer) Start(ctx context.Context, step trulioo.Step) (context.Contex
 
 func spanName(step trulioo.Step) string {
 	if step.Kind == trulioo.StepAttempt {
-		return method(step)
+		return step.Method
 	}
 	return "trulioo " + step.Operation
 }

@@ -7,32 +7,60 @@ import (
 	"time"
 )
 
-// retried are the statuses that may pass. The list in doc.go is the same.
-// From 520 to 530 are Cloudflare's words for a server behind it that fails.
-var retried = []struct{ from, to int }{
-	{http.StatusRequestTimeout, http.StatusRequestTimeout},
-	{http.StatusTooManyRequests, http.StatusTooManyRequests},
-	{http.StatusInternalServerError, http.StatusInternalServerError},
-	{http.StatusBadGateway, http.StatusGatewayTimeout},
-	{520, 530},
+// answer is what a status means for the client that gets it.
+type answer uint8
+
+const (
+	passes      answer = 1 << iota // tried again, since it may pass
+	quiet                          // the whole family of clients pauses, and it is tried again
+	quietIfTold                    // as quiet, where Retry-After says for how long
+	slows                          // an export slows down
+)
+
+// answers are the statuses that are not final at once. The list in doc.go is the
+// same.
+var answers = []struct {
+	from, to int
+	answer   answer
+}{
+	{http.StatusForbidden, http.StatusForbidden, quietIfTold},
+	{http.StatusRequestTimeout, http.StatusRequestTimeout, passes},
+	{http.StatusConflict, http.StatusConflict, slows}, // can be the account's request limit, by the vendor's pages
+	{http.StatusTooManyRequests, http.StatusTooManyRequests, passes | quiet | slows},
+	{http.StatusInternalServerError, http.StatusInternalServerError, passes},
+	{http.StatusBadGateway, http.StatusBadGateway, passes},
+	{http.StatusServiceUnavailable, http.StatusServiceUnavailable, passes | quietIfTold | slows}, // nginx's limit_req answers with it
+	{http.StatusGatewayTimeout, http.StatusGatewayTimeout, passes},
+	{520, 530, passes}, // Cloudflare's words for a server behind it that fails
 }
 
-// throttles reports whether the server asks for quiet, from everybody. A 503
-// and a 403 do where they say for how long.
-func throttles(status int, told bool) bool {
-	return status == http.StatusTooManyRequests || told && (status == http.StatusServiceUnavailable || status == http.StatusForbidden)
-}
-
-// transient reports whether the failure may pass.
-func transient(f *Failure) bool {
-	err := f.Err
-	if err == nil {
-		for _, r := range retried {
-			if r.from <= f.StatusCode && f.StatusCode <= r.to {
-				return true
-			}
+func answerOf(status int) answer {
+	for _, a := range answers {
+		if a.from <= status && status <= a.to {
+			return a.answer
 		}
-		return throttles(f.StatusCode, f.told)
+	}
+	return 0
+}
+
+// asksForQuiet reports whether the server wants quiet from everybody. told is
+// whether it says for how long.
+func asksForQuiet(status int, told bool) bool {
+	a := answerOf(status)
+	return a&quiet != 0 || told && a&quietIfTold != 0
+}
+
+// Slows reports whether the status can be about too many requests, so that an
+// export has to go slower.
+func Slows(status int) bool { return answerOf(status)&slows != 0 }
+
+// mayPass reports whether another attempt may help.
+func mayPass(f *Failure) bool {
+	if NotFound(ReadErrorBody(f.Body).Code) {
+		return false // whatever the status
+	}
+	if f.Err == nil {
+		return answerOf(f.StatusCode)&passes != 0 || asksForQuiet(f.StatusCode, f.told)
 	}
 	var (
 		token   tokenError
@@ -40,9 +68,9 @@ func transient(f *Failure) bool {
 		decoded *DecodeError
 	)
 	switch {
-	case errors.As(err, &token), errors.As(err, &wait), errors.Is(err, ErrTooLarge), lasting(err):
+	case errors.As(f.Err, &token), errors.As(f.Err, &wait), errors.Is(f.Err, ErrTooLarge), lasting(f.Err):
 		return false
-	case errors.As(err, &decoded):
+	case errors.As(f.Err, &decoded):
 		return decoded.MayPass
 	}
 	return true

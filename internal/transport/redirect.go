@@ -41,10 +41,11 @@ func SameOrigin(a, b *url.URL) bool {
 	if a.Scheme == b.Scheme && a.Host == b.Host {
 		return true
 	}
-	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && Port(a) == Port(b)
 }
 
-func port(u *url.URL) string {
+// Port is the address's port, or its scheme's.
+func Port(u *url.URL) string {
 	if p := u.Port(); p != "" {
 		return p
 	}

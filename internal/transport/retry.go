@@ -3,88 +3,29 @@ package transport
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Call is one thing to ask.
-type Call struct {
-	Operation string
-	URL       string
-	Header    http.Header             // what to send beside our own; may be nil
-	Form      []byte                  // a token request's body; non-nil makes it a POST
-	Post      bool                    // a token request: no bearer, no redirects, 4xx is final
-	Head      bool                    // a HEAD: the answer has a header and no body
-	Decode    func(body []byte) error // nil for a stream
-
-	// Accept refuses a success whose header tells that it is not the stream that
-	// was asked for, with a *DecodeError; nil takes all.
-	Accept func(*http.Response) error
-
-	Attempts int // set by Do: the exchanges begun
-}
-
-// Failure is why a call has no answer. Where the server said something,
-// StatusCode is set; Err is what the network, the context, Decode or the
-// TokenFunc said. Both are set where a wait after an answer was cut short.
-type Failure struct {
-	StatusCode int
-	Header     http.Header
-	Body       []byte
-	RetryAfter time.Duration
-	Attempts   int
-	Err        error
-	RateLimit  bool // our own limit's wait would have outlasted the deadline
-
-	told bool // the server sent RetryAfter, which may be 0
-}
-
-func (f *Failure) Error() string { return "the call failed" }
-func (f *Failure) Unwrap() error { return f.Err }
-
-// TokenErr is the TokenFunc's own error, if that is what failed.
-func (f *Failure) TokenErr() error {
-	if e, ok := errors.AsType[tokenError](f.Err); ok {
-		return e.error
-	}
-	return nil
-}
-
 // exchange is the state of one call over its attempts.
 type exchange struct {
 	*Transport
 	call     *Call
 	ctx      context.Context //nolint:containedctx // the call's own, and ends with it
-	attempts int
+	attempts int             // turns of the loop
+	sent     int             // requests over the network, as observed counts them
 	wait     time.Duration
-	decoded  bool     // the last attempt's body was read whole and understood
-	failure  *Failure // of the last attempt; nil after a success
-	answer   *Failure // the last answer that was no success
-	end      func(Outcome)
+	decoded  bool          // the last attempt's body was read whole and understood
+	failure  *Failure      // of the last attempt; nil after a success
+	answer   *Failure      // the last answer that was no success
+	end      func(Outcome) // of the exchange under way, for the observer
 }
 
-// Do makes the call, with retries. For a stream the response's body is the
-// caller's to close; for the rest it has been read and closed.
-func (t *Transport) Do(ctx context.Context, call *Call) (*http.Response, error) {
-	kind := KindCall
-	if call.Post {
-		kind = KindToken
-	}
-	ctx, end := t.config.Observe.start(ctx, Step{Kind: kind, Operation: call.Operation})
-	x := &exchange{Transport: t, call: call, ctx: ctx}
-	resp, failure := x.run()
-	call.Attempts = x.attempts
-	if failure != nil {
-		end(Outcome{StatusCode: failure.StatusCode, RequestID: RequestID(failure.Header), Attempts: x.attempts, Failure: failure})
-		return nil, failure
-	}
-	end(Outcome{StatusCode: resp.StatusCode, RequestID: RequestID(resp.Header), Attempts: x.attempts})
-	return resp, nil
-}
-
+// run is the retry loop of go-retryablehttp. Each turn of it calls, in the order
+// in which they stand below: begin, then auth, throttle, observed and send, then
+// check of the header, then decode and check of the body, then backoff.
 func (x *exchange) run() (*http.Response, *Failure) {
 	req, err := x.request()
 	if err != nil {
@@ -93,11 +34,11 @@ func (x *exchange) run() (*http.Response, *Failure) {
 	// One retry client a call: its hooks are closures over this call's state,
 	// and the connections are in the HTTPClient below it.
 	retry := &retryablehttp.Client{
-		HTTPClient:     x.client(),
 		RetryMax:       x.config.Policy.MaxAttempts - 1,
 		RequestLogHook: x.begin,
-		CheckRetry:     x.check,
-		Backoff:        func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait },
+		HTTPClient:     x.client(),
+		CheckRetry:     x.check, // twice where the body is decoded: req has x.decode
+		Backoff:        x.backoff,
 		ErrorHandler:   retryablehttp.PassthroughErrorHandler,
 	}
 	resp, err := retry.Do(req)
@@ -110,55 +51,34 @@ func (x *exchange) run() (*http.Response, *Failure) {
 	return nil, x.result()
 }
 
-// acceptJSON is shared by all requests, as nothing writes into a header's values.
-var acceptJSON = []string{"application/json"}
-
-func (x *exchange) client() *http.Client {
-	switch {
-	case x.call.Post:
-		return x.post
-	case x.call.Decode == nil:
-		return x.stream
-	default:
-		return x.json
-	}
-}
-
-func (x *exchange) request() (*retryablehttp.Request, error) {
-	method := http.MethodGet
-	var form any
-	switch {
-	case x.call.Post:
-		method, form = http.MethodPost, x.call.Form
-	case x.call.Head:
-		method = http.MethodHead
-	}
-	req, err := retryablehttp.NewRequestWithContext(x.ctx, method, x.call.URL, form)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(req.Header, x.call.Header)
-	req.Header["User-Agent"] = x.agent
-	if x.call.Form != nil {
-		req.Header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
-	}
-	if x.call.Decode != nil {
-		req.Header["Accept"] = acceptJSON
-		req.SetResponseHandler(x.decode)
-	}
-	return req, nil
-}
-
 // begin runs before each attempt.
-func (x *exchange) begin(_ retryablehttp.Logger, req *http.Request, _ int) {
+func (x *exchange) begin(retryablehttp.Logger, *http.Request, int) {
 	x.attempts++
 	x.failure, x.decoded = nil, false
-	if x.config.Observe == nil {
-		return
+}
+
+// check runs after each attempt's header and again after its decoding, and
+// says whether to try again.
+func (x *exchange) check(_ context.Context, resp *http.Response, err error) (bool, error) {
+	if x.failure != nil {
+		return false, nil //nolint:nilerr // the second look at an answer that is no success
 	}
-	var ctx context.Context
-	ctx, x.end = x.config.Observe(x.ctx, Step{Kind: KindAttempt, Operation: x.call.Operation, Attempt: x.attempts})
-	*req = *req.WithContext(ctx)
+	if err == nil && success(resp.StatusCode) && x.call.Accept != nil {
+		if err = x.call.Accept(resp); err != nil {
+			_ = resp.Body.Close()
+		}
+	}
+	if err == nil && success(resp.StatusCode) {
+		if x.call.Decode == nil || x.decoded {
+			x.ends(resp, nil)
+		}
+		return false, nil
+	}
+	x.failure = x.failed(resp, err)
+	x.ends(resp, x.failure)
+	// An object store that a file was redirected to does not speak for the API.
+	stranger := resp != nil && !x.call.Post && !SameOrigin(x.config.Origin, resp.Request.URL)
+	return x.again(stranger), nil
 }
 
 // decode reads and decodes the answer inside the retry loop, so that a body
@@ -185,45 +105,6 @@ func (x *exchange) decode(resp *http.Response) error {
 	return nil
 }
 
-// check runs after each attempt's header and again after its decoding, and
-// says whether to try again.
-func (x *exchange) check(_ context.Context, resp *http.Response, err error) (bool, error) {
-	if x.failure != nil {
-		return false, nil //nolint:nilerr // the second look at an answer that is no success
-	}
-	if err == nil && success(resp.StatusCode) && x.call.Accept != nil {
-		if err = x.call.Accept(resp); err != nil {
-			_ = resp.Body.Close()
-		}
-	}
-	if err == nil && success(resp.StatusCode) {
-		if x.call.Decode == nil || x.decoded {
-			x.ended(resp)
-		}
-		return false, nil
-	}
-	x.failure = x.failed(resp, err)
-	x.ended(resp)
-	// An object store that a file was redirected to does not speak for the API.
-	stranger := resp != nil && !x.call.Post && !SameOrigin(x.config.Origin, resp.Request.URL)
-	return x.again(stranger), nil
-}
-
-// ended reports the end of an attempt to the observer, once.
-func (x *exchange) ended(resp *http.Response) {
-	if x.end == nil {
-		return
-	}
-	o := Outcome{Attempts: x.attempts, Failure: x.failure}
-	if resp != nil {
-		o.StatusCode, o.RequestID = resp.StatusCode, RequestID(resp.Header)
-	}
-	x.end(o)
-	x.end = nil
-}
-
-func success(status int) bool { return status >= 200 && status < 300 }
-
 // failed describes an attempt that is no success, and remembers the last one
 // in which the server said so.
 func (x *exchange) failed(resp *http.Response, err error) *Failure {
@@ -240,21 +121,19 @@ func (x *exchange) failed(resp *http.Response, err error) *Failure {
 // again decides whether another attempt may help and fits into the caller's
 // time, and how long to wait before it.
 func (x *exchange) again(stranger bool) bool {
-	f := x.failure
-	wait := Backoff(x.config.Policy.MinWait, x.config.Policy.MaxWait, x.attempts)
+	f, policy := x.failure, x.config.Policy
+	wait := Backoff(policy.MinWait, policy.MaxWait, x.attempts)
 	if f.told {
-		wait = min(f.RetryAfter, x.config.Policy.MaxRetryAfter)
+		wait = min(f.RetryAfter, policy.MaxRetryAfter)
 	}
 	x.wait = wait
-	if throttles(f.StatusCode, f.told) && !x.call.Post && !stranger {
+	if asksForQuiet(f.StatusCode, f.told) && !x.call.Post && !stranger {
 		// Everybody waits, this call in the throttle too.
 		x.config.Pause.extend(time.Now().Add(wait))
 		x.wait = 0
 	}
 	switch {
-	case NotFound(ReadErrorBody(f.Body).Code):
-		return false // whatever the status
-	case x.ctx.Err() != nil, x.attempts >= x.config.Policy.MaxAttempts, !transient(f), f.RetryAfter > x.config.Policy.MaxRetryAfter:
+	case x.ctx.Err() != nil, x.attempts >= policy.MaxAttempts, f.RetryAfter > policy.MaxRetryAfter, !mayPass(f):
 		return false
 	case outlasts(x.ctx, wait):
 		f.Err = context.DeadlineExceeded
@@ -262,6 +141,9 @@ func (x *exchange) again(stranger bool) bool {
 	}
 	return true
 }
+
+// backoff is the wait before the next attempt, as again has decided.
+func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
 
 // result is the last failure, told so that nothing is lost: where the context
 // ended or our own wait could not be, the server's last answer comes with it.
@@ -290,15 +172,4 @@ func (x *exchange) result() *Failure {
 		return &last
 	}
 	return f
-}
-
-// RequestID is the server's id of the exchange, by the names in common use;
-// the vendor documents none.
-func RequestID(h http.Header) string {
-	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "X-Amzn-Requestid"} {
-		if id := h.Get(name); id != "" {
-			return id
-		}
-	}
-	return ""
 }

@@ -72,10 +72,10 @@ func TestRetriedAndThrottling(t *testing.T) {
 		408: {true, true}, 429: {true, true}, 500: {true, true}, 502: {true, true}, 503: {true, true}, 504: {true, true},
 		520: {true, true}, 522: {true, true}, 525: {true, true}, 530: {true, true},
 	} {
-		assert.Equal(t, want[0], transient(&Failure{StatusCode: status}), status)
-		assert.Equal(t, want[1], transient(&Failure{StatusCode: status, told: true}), status)
-		assert.Equal(t, status == 429, throttles(status, false), status)
-		assert.Equal(t, status == 429 || status == 503 || status == 403, throttles(status, true), status)
+		assert.Equal(t, want[0], mayPass(&Failure{StatusCode: status}), status)
+		assert.Equal(t, want[1], mayPass(&Failure{StatusCode: status, told: true}), status)
+		assert.Equal(t, status == 429, asksForQuiet(status, false), status)
+		assert.Equal(t, status == 429 || status == 503 || status == 403, asksForQuiet(status, true), status)
 	}
 }
 

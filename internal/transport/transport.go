@@ -1,6 +1,6 @@
 // Package transport carries one call to the API and its answer back: retry,
-// then auth, then throttle, then send, then the reading and decoding of the
-// body, one small file a step. No step knows the one above it, and none knows
+// then auth, then throttle, then observed, then send, then the reading and
+// decoding of the body, one small file a step. No step knows the one above it, and none knows
 // what a profile is.
 package transport
 
@@ -40,6 +40,8 @@ type Step struct {
 	Kind      Kind
 	Operation string
 	Attempt   int
+	Method    string   // of an attempt
+	URL       *url.URL // of an attempt; only its scheme, host and port are for showing
 }
 
 // Outcome mirrors the root package's, without its types.
@@ -80,13 +82,22 @@ func New(c Config) *Transport {
 	silent := &send{base: c.Base, timeout: c.Policy.AttemptTimeout, idle: c.Policy.IdleTimeout}
 	t.json = &http.Client{Transport: t.chain(timed), CheckRedirect: t.withinOrigin}
 	t.stream = &http.Client{Transport: t.chain(silent), CheckRedirect: notDownwards}
-	t.post = &http.Client{Transport: timed, CheckRedirect: never}
+	t.post = &http.Client{Transport: t.observed(timed), CheckRedirect: never}
 	return t
 }
 
-func (t *Transport) chain(s *send) http.RoundTripper {
+func (t *Transport) chain(last *send) http.RoundTripper {
+	s := t.observed(last)
 	throttled := &throttle{next: s, pause: t.config.Pause, limiter: t.config.Limiter, observe: t.config.Observe}
 	return &auth{next: throttled, foreign: s, origin: t.config.Origin, token: t.config.Token}
+}
+
+// observed is send, and an observer's look at it where there is one.
+func (t *Transport) observed(s *send) http.RoundTripper {
+	if t.config.Observe == nil {
+		return s
+	}
+	return &observed{next: s, of: t}
 }
 
 func (o Observe) start(ctx context.Context, s Step) (context.Context, func(Outcome)) {
