@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,6 +88,188 @@ func TestObserver_sees_why_there_is_no_token(t *testing.T) {
 	})
 }
 
+// exchanges is an observer of the exchanges alone: where each went, and how long
+// it took. Of other steps it notes the environment.
+type exchanges struct {
+	mu           sync.Mutex
+	seen         []string
+	took         []time.Duration
+	environments map[trulioo.StepKind]trulioo.Environment
+}
+
+func (e *exchanges) Start(ctx context.Context, step trulioo.Step) (context.Context, func(trulioo.Outcome)) {
+	begun := time.Now()
+	return ctx, func(o trulioo.Outcome) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.environments == nil {
+			e.environments = map[trulioo.StepKind]trulioo.Environment{}
+		}
+		e.environments[step.Kind] = step.Environment
+		if step.Kind != trulioo.StepAttempt {
+			if step.Attempt != 0 || step.Method != "" || step.Host != "" || step.Port != 0 {
+				e.seen = append(e.seen, fmt.Sprintf("%s has what an exchange has: %+v", step.Kind, step))
+			}
+			return
+		}
+		e.took = append(e.took, time.Since(begun))
+		e.seen = append(e.seen, fmt.Sprintf("%s #%d %s %s:%d %d %t", step.Operation, step.Attempt, step.Method, step.Host, step.Port, o.StatusCode, o.Err == nil))
+	}
+}
+
+// An attempt is one exchange that took place, by whatever way it came to be. The
+// address of an object store can tell whose files it holds.
+func TestObserver_sees_where_each_exchange_goes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		do   func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error
+		want []string // HOST:PORT is the API's
+		code int      // 0 for a success
+	}{
+		"the first call": {
+			do: func(t *testing.T, _ *truliootest.Server, client *trulioo.Client) error {
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 200 true"},
+		},
+		"a 401, and the request sent again with another token": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, ""), truliootest.Times(1))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 401 false",
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #2 GET HOST:PORT 200 true",
+			},
+		},
+		"a 401 that stays": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, ""))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 401 false",
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #2 GET HOST:PORT 401 false",
+			},
+			code: 401,
+		},
+		"a redirect within the API": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Redirect(307, srv.BaseURL+"/v2/query/workflows"), truliootest.Times(1))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 307 true", "list workflows #2 GET HOST:PORT 200 true",
+			},
+		},
+		"a redirect to an object store": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.SetFiles(truliootest.Files{Redirect: true})
+				_, err := client.Files.Save(t.Context(), srv.Live.FileKeys(srv.Live.IDs()[0])[0], io.Discard)
+				return err
+			},
+			want: []string{
+				"fetch token #1 POST HOST:PORT 200 true", "download file #1 GET HOST:PORT 302 true", "download file #2 GET :0 200 true",
+			},
+		},
+		"a redirect that is not followed": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Redirect(302, "http://localhost:1/"))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 302 true"},
+			code: 302,
+		},
+		"a body that is cut off, and another try": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Truncate(10), truliootest.Times(1))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{
+				"fetch token #1 POST HOST:PORT 200 true", "list workflows #1 GET HOST:PORT 200 false", "list workflows #2 GET HOST:PORT 200 true",
+			},
+		},
+		"credentials that are refused: no exchange with the API": {
+			do: func(t *testing.T, srv *truliootest.Server, client *trulioo.Client) error {
+				srv.Fail(truliootest.FetchToken, truliootest.Answer(400, ""))
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			},
+			want: []string{"fetch token #1 POST HOST:PORT 400 false"},
+			code: -1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := truliootest.NewServer(t)
+			base, err := url.Parse(srv.BaseURL)
+			require.NoError(t, err)
+			observer := &exchanges{}
+			client := srv.Client(trulioo.WithObserver(observer))
+			t.Cleanup(client.CloseIdleConnections)
+			err = tt.do(t, srv, client)
+			var api *trulioo.APIError
+			switch {
+			case tt.code == 0:
+				require.NoError(t, err)
+			case tt.code > 0:
+				require.ErrorAs(t, err, &api)
+				assert.Equal(t, tt.code, api.StatusCode)
+			default:
+				require.Error(t, err)
+			}
+			address := strings.NewReplacer("HOST", base.Hostname(), "PORT", base.Port())
+			for i := range tt.want {
+				tt.want[i] = address.Replace(tt.want[i])
+			}
+			assert.Equal(t, tt.want, observer.seen)
+		})
+	}
+}
+
+// Neither the fetch of a token nor a wait is part of an exchange, and where
+// nothing was sent there is none.
+func TestObserver_an_exchange_is_without_the_waits_before_it(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		observer := &exchanges{}
+		client := srv.Client(trulioo.WithObserver(observer), trulioo.WithRateLimit(0.1, 1), trulioo.WithEnvironment(trulioo.Test))
+		srv.Fail(truliootest.FetchToken, truliootest.Pass().Delayed(3*time.Second))
+		srv.Fail(truliootest.ListWorkflows, truliootest.Answer(429, "").RetryAfter("20").Delayed(time.Second), truliootest.Times(1))
+		srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, "").Delayed(time.Second), truliootest.Times(1))
+		srv.Fail(truliootest.ListWorkflows, truliootest.Pass().Delayed(time.Second))
+		begun := time.Now()
+		_, err := client.Workflows.List(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Greater(t, time.Since(begun), 29*time.Second, "20 s of pause, 3 s and 3 s for tokens, 3 s of exchanges")
+		_, err = client.Files.Save(t.Context(), srv.Test.FileKeys(srv.Test.IDs()[0])[0], io.Discard)
+		require.NoError(t, err)
+		s := time.Second
+		assert.Equal(t, []time.Duration{3 * s, s, s, 3 * s, s, 0}, observer.took)
+		assert.Equal(t, map[trulioo.StepKind]trulioo.Environment{
+			trulioo.StepCall: trulioo.Test, trulioo.StepAttempt: trulioo.Test, trulioo.StepToken: trulioo.Test,
+			trulioo.StepThrottle: trulioo.Test, trulioo.StepTransfer: trulioo.Test,
+		}, observer.environments)
+
+		before := len(observer.seen)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = client.Workflows.List(ctx, nil) // the rate limit asks for 10 s
+		require.ErrorIs(t, err, trulioo.ErrRateLimited)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_, err = client.Workflows.List(ended, nil)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, observer.seen[before:])
+	})
+}
+
 // requestIDs is an observer of the ids that calls come back with.
 type requestIDs struct{ seen []string }
 
@@ -128,6 +311,7 @@ func TestObserveCalls(t *testing.T) {
 	srv.Fail(truliootest.GetClient, truliootest.Answer(503, ""), truliootest.Times(2))
 	var seen []string
 	ctx := trulioo.ObserveCalls(t.Context(), func(step trulioo.Step, o trulioo.Outcome) {
+		assert.Equal(t, trulioo.Live, step.Environment)
 		seen = append(seen, fmt.Sprintf("%s %s %d %d %t %t", step.Kind, step.Operation, o.StatusCode, o.Attempts, o.RequestID != "", o.Err == nil))
 	})
 	_, err := client.Clients.Get(ctx, srv.Live.IDs()[0], nil)

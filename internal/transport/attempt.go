@@ -1,9 +1,6 @@
 package transport
 
-import (
-	"context"
-	"net/http"
-)
+import "net/http"
 
 // exchangeKey is the context's key of the *exchange that a request belongs to.
 type exchangeKey struct{}
@@ -23,21 +20,21 @@ func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x == nil || x.Transport != o.of { // a call within a token store's
 		return o.next.RoundTrip(req)
 	}
-	resp, err := o.next.RoundTrip(req.WithContext(x.sends(req)))
+	resp, err := o.next.RoundTrip(x.sends(req))
 	if err == nil && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode/100 == 3) {
 		x.resends(resp)
 	}
 	return resp, err
 }
 
-// sends begins an exchange.
-func (x *exchange) sends(req *http.Request) context.Context {
+// sends begins an exchange, and gives the request with its context.
+func (x *exchange) sends(req *http.Request) *http.Request {
 	x.sent++
 	ctx, end := x.config.Observe(req.Context(), Step{
 		Kind: KindAttempt, Operation: x.call.Operation, Attempt: x.sent, Method: req.Method, URL: req.URL,
 	})
 	x.end = end
-	return ctx
+	return req.WithContext(ctx)
 }
 
 // resends ends an exchange after which the request may be sent again before
