@@ -16,7 +16,7 @@ format:
 fuzz:
 	.ci/run fuzz
 
-# golden writes redact_methods.go, testdata/api.txt and testdata/routes.golden anew; see CONTRIBUTING.md.
+# golden writes redact_methods.go, redact_types_test.go, testdata/api.txt and testdata/routes.golden anew; see CONTRIBUTING.md.
 golden:
 	go test -vet=off -run '^TestRedactMethods$$' . -update
 	go test -run '^(TestAPI|TestRoutes_golden)$$' . -update

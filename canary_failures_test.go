@@ -75,7 +75,7 @@ func failing(t *testing.T, effect truliootest.Effect) {
 	var out canaryLog
 	srv := markedServer(t)
 	client := srv.Client(watched(&out)...)
-	for op, calls := range canaryCalls(client) {
+	for op, calls := range everyCall(t, client) {
 		srv.Heal()
 		srv.Fail(op, effect)
 		for i, call := range calls {
@@ -178,7 +178,7 @@ func TestCanaryOnTheWay(t *testing.T) {
 				client, err := trulioo.NewClient(append(watched(&out), append(credentials,
 					trulioo.WithBaseURL(c.base+"/export"), trulioo.WithHTTPClient(&http.Client{Transport: transport}))...)...)
 				require.NoError(t, err)
-				for op, calls := range canaryCalls(client) {
+				for op, calls := range everyCall(t, client) {
 					for _, call := range calls {
 						_, err := call(t.Context())
 						assertKnown(t, err)
@@ -255,7 +255,7 @@ func TestCanaryOfTokens(t *testing.T) {
 				client, err := trulioo.NewClient(append(option, watched(&out)...)...)
 				require.NoError(t, err)
 				t.Cleanup(client.CloseIdleConnections)
-				for _, calls := range canaryCalls(client) {
+				for _, calls := range everyCall(t, client) {
 					for _, call := range calls {
 						_, err := call(t.Context()) // the server knows no such token
 						assertKnown(t, err)
@@ -278,7 +278,7 @@ func TestCanaryWhereTheContextEnds(t *testing.T) {
 	late, end := context.WithDeadlineCause(t.Context(), time.Unix(1, 0), errors.New(mark))
 	defer end()
 	for _, ctx := range []context.Context{canceled, late} {
-		for _, calls := range canaryCalls(client) {
+		for _, calls := range everyCall(t, client) {
 			for _, call := range calls {
 				_, err := call(ctx)
 				require.ErrorIs(t, err, ctx.Err())

@@ -42,7 +42,8 @@ const (
 	markedSecret  = mark + "#secret&+%~!= 14 bytes at least"
 	markedToken   = mark + ".token"
 	markedWebhook = mark + "-webhook, with a comma"
-	markedClient  = "client " + mark + "/1"
+	markedClient  = "client " + mark + "/1?b#c ..%"
+	markedEnd     = " +/" + mark // of every text that markAll marks
 	markedMessage = `{"code":"` + mark + `","message":"` + mark + ` was not found","error_description":"` + mark + `"}`
 )
 
@@ -249,7 +250,7 @@ func markAll(name string, value any) any {
 			text, _ := json.Marshal(markAll(name, packed))
 			return string(text)
 		}
-		return value + " " + mark
+		return value + markedEnd
 	}
 	return value
 }
@@ -274,47 +275,6 @@ func watched(out *canaryLog) []trulioo.Option {
 	}
 }
 
-// canaryCalls is every call of the API, with marked arguments.
-func canaryCalls(client *trulioo.Client) map[truliootest.Operation][]func(context.Context) (any, error) {
-	calls := map[truliootest.Operation][]func(context.Context) (any, error){
-		truliootest.ListWorkflows: {
-			func(ctx context.Context) (any, error) { return some(client.Workflows.List(ctx, nil)) },
-			func(ctx context.Context) (any, error) { return collect(client.Workflows.All(ctx, nil)) },
-		},
-		truliootest.ListClients: {
-			func(ctx context.Context) (any, error) {
-				return some(client.Clients.List(ctx, &trulioo.ClientListOptions{}))
-			},
-			func(ctx context.Context) (any, error) { return collect(client.Clients.All(ctx, nil)) },
-			func(ctx context.Context) (any, error) {
-				raw, err := client.GetJSON(ctx, "query/clients", url.Values{"limit": {"50"}, "x": {mark}})
-				return len(raw), err
-			},
-		},
-		truliootest.GetClient: {
-			func(ctx context.Context) (any, error) { return some(client.Clients.Get(ctx, markedClient, nil)) },
-			func(ctx context.Context) (any, error) {
-				return some(client.Clients.Get(ctx, markedClient, &trulioo.GetOptions{FullServiceDetails: true}))
-			},
-		},
-		truliootest.DownloadFile: {
-			func(ctx context.Context) (any, error) { return download(ctx, client, markedFileKey) },
-			func(ctx context.Context) (any, error) { return client.Files.Save(ctx, markedFileKey, io.Discard) },
-			func(ctx context.Context) (any, error) { return saveAll(ctx, client, markedFileKey) },
-		},
-	}
-	return calls
-}
-
-// A new route is called by the tests of this file too: its arguments, answers and errors can be personal.
-func TestCanaryCallsEveryRoute(t *testing.T) {
-	t.Parallel()
-	calls := canaryCalls(markedServer(t).Client())
-	for operation, path := range tableOfRoutes(t) {
-		assert.NotEmpty(t, calls[truliootest.Operation(operation)], "canaryCalls has no call of %q, %s", operation, path)
-	}
-}
-
 // markedFileKey is the key in testdata's profile as markAll leaves it.
 var markedFileKey = func() string {
 	raw, err := os.ReadFile("testdata/profile.json")
@@ -325,47 +285,8 @@ var markedFileKey = func() string {
 	if err := json.Unmarshal(raw, &profile); err != nil {
 		panic(err)
 	}
-	return profile.Files()[0].Key + " " + mark
+	return profile.Files()[0].Key + markedEnd
 }()
-
-// some keeps a nil pointer from becoming a value that is not nil.
-func some[T any](value *T, err error) (any, error) {
-	if value == nil {
-		return nil, err
-	}
-	return value, err
-}
-
-func collect[T any](rows func(func(*T, error) bool)) (any, error) {
-	var all []*T
-	for row, err := range rows {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, nil
-}
-
-func download(ctx context.Context, client *trulioo.Client, key string) (any, error) {
-	file, err := client.Files.Download(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Body.Close() }()
-	_, err = io.Copy(io.Discard, file.Body)
-	return file, err
-}
-
-func saveAll(ctx context.Context, client *trulioo.Client, key string) (any, error) {
-	dir, err := os.MkdirTemp("", mark)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	profile := &trulioo.Profile{FlowData: map[string]trulioo.Flow{mark: {FileData: map[string]string{mark: key}}}}
-	return client.Files.SaveAll(ctx, dir, profile)
-}
 
 func TestCanaryIsSeen(t *testing.T) {
 	t.Parallel()
@@ -394,7 +315,7 @@ func TestCanaryOnSuccess(t *testing.T) {
 		}
 		client, err := trulioo.NewClient(append(options, watched(&out)...)...)
 		require.NoError(t, err)
-		for op, calls := range canaryCalls(client) {
+		for op, calls := range everyCall(t, client) {
 			for i, call := range calls {
 				value, err := call(t.Context())
 				require.NoError(t, err, "%s %d", op, i)

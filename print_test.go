@@ -19,26 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// printed has every exported struct type with something personal or secret in
-// it, embedded: fmt then calls the methods that are promoted, if they still are.
-var printed = []any{
-	struct{ trulioo.APIError }{}, struct{ trulioo.AuthError }{}, struct{ trulioo.TransportError }{}, struct{ trulioo.DecodeError }{},
-	struct{ trulioo.WebhookError }{}, struct{ trulioo.ExportError }{}, struct{ trulioo.FileError }{}, struct{ trulioo.EndClient }{},
-	struct{ trulioo.Profile }{}, struct{ trulioo.Flow }{}, struct{ trulioo.Field }{}, struct{ trulioo.ServiceResult }{},
-	struct{ trulioo.TransactionInfo }{}, struct{ trulioo.WatchlistResult }{}, struct{ trulioo.WatchlistCounts }{}, struct{ trulioo.WatchlistHit }{},
-	struct{ trulioo.Screening }{}, struct{ trulioo.Note }{}, struct{ trulioo.Task }{}, struct{ trulioo.Moment }{}, struct{ trulioo.Answer }{},
-	struct{ trulioo.FileRef }{}, struct{ trulioo.File }{}, struct{ trulioo.SavedFile }{}, struct{ trulioo.Event }{},
-	struct {
-		trulioo.Page[trulioo.EndClient]
-	}{}, struct{ trulioo.ExportItem }{}, struct{ trulioo.Cursor }{}, struct{ trulioo.ServiceDetails }{},
-	struct{ trulioo.InputField }{}, struct{ trulioo.ServiceRecord }{}, struct{ trulioo.ServiceRule }{}, struct{ trulioo.DatasourceResult }{},
-	struct{ trulioo.DatasourceField }{}, struct{ trulioo.AppendedField }{}, struct{ trulioo.ServiceError }{}, struct{ trulioo.DatasourceError }{},
-	struct{ trulioo.Client }{}, struct{ trulioo.ClientsService }{}, struct{ trulioo.FilesService }{}, struct{ trulioo.WorkflowsService }{},
-	struct{ trulioo.WebhookHandler }{},
-}
-
-// open are the types that hold settings of the caller's, counts and constant
-// texts. A filter's flow id and a slice's times are the caller's own too.
+// open are the types that print what they hold: settings of the caller's, counts and
+// constant texts. A filter's flow id and a slice's times are the caller's own too.
 var open = []string{
 	"ArgumentError", "ClientFilter", "ClientListOptions", "Diagnosis", "Dialect", "ExportOptions", "ExportProgress", "ExportReport", "Finding", "GetOptions",
 	"ListOptions", "MemoryDeduper", "MemoryTokenStore", "Outcome", "RetryPolicy", "ScreeningError", "Slice", "Step", "Time", "Workflow",
@@ -49,9 +31,12 @@ var open = []string{
 func TestTrap_printed_by_value(t *testing.T) {
 	t.Parallel()
 	looked := slices.Clone(open)
-	for _, zero := range printed {
+	for _, zero := range redacted {
 		kind := reflect.TypeOf(zero).Field(0).Type
 		name, _, _ := strings.Cut(kind.Name(), "[")
+		if slices.Contains(open, name) {
+			continue
+		}
 		looked = append(looked, name)
 		pointer := reflect.New(kind)
 		fillAll(pointer.Elem(), 0)
@@ -99,7 +84,7 @@ func TestTrap_printed_by_value(t *testing.T) {
 		}
 	}
 	for _, name := range exportedTypes(t) {
-		assert.Contains(t, looked, name, "a new type: does it hold something personal or secret?")
+		assert.Contains(t, looked, name, "a new type. Where it holds something personal or secret it needs the directive %s and make golden; else it belongs to open", redactDirective)
 	}
 }
 
