@@ -105,6 +105,37 @@ func ExampleProfile_Values() {
 	// flow2 Email a.lovelace@example.com
 }
 
+// A whole profile on a screen that others may see. A nil mask shows everything.
+func ExampleProfile_Text() {
+	var profile trulioo.Profile
+	if err := json.Unmarshal([]byte(ada), &profile); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(profile.Text(trulioo.Mask))
+	// Output:
+	// ACCEPTED
+	// created 2024-06-10 09:22, changed at no known time
+	// watchlists, all together: potential hit
+	//
+	// Entered
+	//   First name                   A***
+	//   Email                        a***
+	//     or, in another place       a***
+	//
+	// Screenings
+	//   Advanced Watchlist           potential hit  2024-06-10 09:23
+	//     WL 0.90 A*** L***, Example Agency
+	//
+	// Checks
+	//   Person Match                 match          2024-06-10 09:23
+	//     Credit Agency              1 of 1 fields match
+	//     error 1001 of Credit Agency
+	//
+	// Files
+	//   f3                           2022-**-**
+}
+
 // What was checked, and how each data source answered.
 func ExampleServiceResult_Details() {
 	var profile trulioo.Profile

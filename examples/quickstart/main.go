@@ -72,13 +72,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer stop()
 	sandbox := os.Getenv("TRULIOO_CLIENT_ID") == ""
-	p := printer{out: out, masked: !sandbox && !*show}
-	if err := tour(ctx, client, p); err != nil {
+	if sandbox || *show {
+		return tour(ctx, client, out, nil)
+	}
+	if err := tour(ctx, client, out, trulioo.Mask); err != nil {
 		return err
 	}
-	if p.masked {
-		p.line("values are masked; -show prints them")
-	}
+	fmt.Fprintln(out, "values are masked; -show prints them")
 	return nil
 }
 
@@ -99,20 +99,20 @@ func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
 }
 
 // tour is what the example is about: three calls and a download.
-func tour(ctx context.Context, client *trulioo.Client, p printer) error {
+func tour(ctx context.Context, client *trulioo.Client, out io.Writer, mask func(string) string) error {
 	workflows, err := client.Workflows.List(ctx, nil)
 	if err != nil {
 		return err
 	}
-	p.line("workflows: %d", workflows.TotalElements)
+	fmt.Fprintf(out, "workflows: %d\n", workflows.TotalElements)
 
 	clients, err := client.Clients.List(ctx, nil)
 	if err != nil {
 		return err
 	}
-	p.line("clients: %d", clients.TotalElements)
+	fmt.Fprintf(out, "clients: %d\n", clients.TotalElements)
 	if len(clients.Data) == 0 {
-		p.line("there is no profile to show yet")
+		fmt.Fprintln(out, "there is no profile to show yet")
 		return nil
 	}
 
@@ -121,14 +121,14 @@ func tour(ctx context.Context, client *trulioo.Client, p printer) error {
 	if err != nil {
 		return err
 	}
-	p.profile(profile)
+	fmt.Fprintf(out, "\n%s\n", profile.Text(mask))
 
 	if files := profile.Files(); len(files) > 0 {
 		size, err := client.Files.Save(ctx, files[0].Key, io.Discard)
 		if err != nil {
 			return err
 		}
-		p.line("  downloaded the first file: %d bytes", size)
+		fmt.Fprintf(out, "downloaded the first file: %d bytes\n", size)
 	}
 	return nil
 }

@@ -2,8 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,12 +37,11 @@ input, and so stays out of the shell's history.`,
 				_, err := a.out.Write(p.Raw)
 				return err
 			}
-			printer := &profilePrinter{out: a.out, show: show}
-			printer.profile(p)
-			if !show {
-				fmt.Fprintln(a.err, "values are masked; --show prints them")
+			if show {
+				return a.printProfile(p, nil)
 			}
-			return printer.err
+			fmt.Fprintln(a.err, "values are masked; --show prints them")
+			return a.printProfile(p, trulioo.Mask)
 		})
 	}
 	return command
@@ -72,162 +72,29 @@ func (a *app) clientID(ctx context.Context, argument string) (string, error) {
 	return a.ask.Ask(ctx, "id", false)
 }
 
-// profilePrinter prints a profile for people.
-type profilePrinter struct {
-	out  *term.Screen
-	show bool
-	err  error
+// outcomeColumn is what a screening or a check came to, in Profile.Text.
+var outcomeColumn = regexp.MustCompile(`^(  .* )(clear|potential hit|confirmed hit|unknown|match|no match|no outcome)( +\d{4}-| +at no)`)
+
+var outcomeStyles = map[string]term.Style{
+	"clear": term.Green, "match": term.Green, "potential hit": term.Red, "confirmed hit": term.Red, "no match": term.Red,
+	"unknown": term.Yellow, "no outcome": term.Faint,
 }
 
-func (p *profilePrinter) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.out, format+"\n", args...)
-	}
-}
-
-// title begins a section.
-func (p *profilePrinter) title(text string) { p.line("\n%s", p.out.Paint(term.Bold, text)) }
-
-// pair is a name and what belongs to it.
-func (p *profilePrinter) pair(name, value string) {
-	p.line("  %s %s", term.Pad(term.Cut(term.Clean(name), 28), 28), p.fit(value, 31))
-}
-
-// fit cuts a value to what is left of the line.
-func (p *profilePrinter) fit(value string, used int) string {
-	value = term.Clean(value)
-	if p.out.Width == 0 {
-		return value
-	}
-	return term.Cut(value, max(10, p.out.Width-used))
-}
-
-func (p *profilePrinter) secret(value string) string {
-	if p.show {
-		return value
-	}
-	return trulioo.Mask(value)
-}
-
-func (p *profilePrinter) profile(profile *trulioo.Profile) {
-	p.line("%s  %s", p.out.Paint(term.Bold, term.Clean(profile.ID)), p.out.Paint(statusStyle(profile.Status), term.Clean(string(profile.Status))))
-	by := ""
-	if profile.StatusManuallyChanged {
-		by = ", status set by hand"
-	}
-	p.line("created %s, changed %s%s", minute(profile.Created), minute(profile.LastModified), by)
-	p.entered(profile)
-	p.screenings(profile)
-	p.checks(profile)
-	p.files(profile)
-	p.notes(profile)
-}
-
-// entered prints each field, by flow and field; answers that differ between
-// flows are one below the other.
-func (p *profilePrinter) entered(profile *trulioo.Profile) {
-	p.title("Entered")
-	n := 0
-	for _, answer := range answers(profile) {
-		n++
-		p.pair(label(answer.Field), p.secret(answer.Value))
-	}
-	if n == 0 {
-		p.line("  nothing")
-	}
-}
-
-// checks prints each check with its data sources.
-func (p *profilePrinter) checks(profile *trulioo.Profile) {
-	services := profile.Services()
-	if len(services) == 0 {
-		return
-	}
-	p.title("Checks")
-	screenings := profile.Screenings()
-	for _, service := range services {
-		name := service.NodeTitle
-		if name == "" {
-			name = string(service.NodeType)
+// printProfile prints a profile as wide as the screen, with titles and outcomes that stand out.
+func (a *app) printProfile(p *trulioo.Profile, mask func(string) string) error {
+	_, err := fmt.Fprintln(a.out, a.out.Paint(term.Bold, term.Clean(p.ID)))
+	for line := range strings.Lines(p.Text(mask)) {
+		line = term.Cut(strings.TrimSuffix(line, "\n"), a.out.Width)
+		switch parts := outcomeColumn.FindStringSubmatchIndex(line); {
+		case line != "" && line[0] >= 'A' && line[0] <= 'Z':
+			line = a.out.Paint(term.Bold, line)
+		case parts != nil:
+			word := line[parts[4]:parts[5]]
+			line = line[:parts[4]] + a.out.Paint(outcomeStyles[word], word) + line[parts[5]:]
 		}
-		word, style := matchWord(service.Match)
-		for _, s := range screenings {
-			if screened := s.Service; screened.FlowID == service.FlowID && screened.NodeID == service.NodeID && screened.Timestamp == service.Timestamp {
-				// "match" means clear here, and would be read as the opposite.
-				word, style = s.Outcome.String(), outcomeStyle(s.Outcome)
-			}
-		}
-		p.line("  %s %s  %s", term.Pad(term.Cut(term.Clean(name), 28), 28), p.out.Paint(style, term.Pad(word, 13)), minute(service.Timestamp))
-		details, err := service.Details()
-		if errors.Is(err, trulioo.ErrNoDetails) {
-			continue
-		}
-		if err != nil {
-			p.line("    the record cannot be read")
-			continue
-		}
-		for _, source := range details.Record.DatasourceResults {
-			p.source(source)
+		if _, failed := fmt.Fprintln(a.out, line); err == nil {
+			err = failed
 		}
 	}
-}
-
-func (p *profilePrinter) source(source trulioo.DatasourceResult) {
-	matched, differ := 0, ""
-	for _, field := range source.DatasourceFields {
-		switch field.Status {
-		case trulioo.MatchStatusMatch:
-			matched++
-		case trulioo.MatchStatusNoMatch:
-			differ += " " + term.Clean(field.FieldName)
-		}
-	}
-	text := fmt.Sprintf("%d of %d fields match", matched, len(source.DatasourceFields))
-	if len(source.DatasourceFields) == 0 {
-		text = "no fields"
-	}
-	if differ != "" {
-		text += "; not:" + differ
-	}
-	p.line("    %s %s", term.Pad(term.Cut(term.Clean(source.DatasourceName), 26), 26), p.fit(text, 31))
-	for _, problem := range source.Errors {
-		p.line("    %s %s", term.Pad("", 26), p.out.Paint(term.Red, p.fit("error "+problem.Code+" "+problem.Message, 31)))
-	}
-}
-
-func matchWord(match *bool) (string, term.Style) {
-	switch {
-	case match == nil:
-		return "no outcome", term.Faint
-	case *match:
-		return "match", term.Green
-	}
-	return "no match", term.Red
-}
-
-func (p *profilePrinter) files(profile *trulioo.Profile) {
-	files := profile.Files()
-	if len(files) == 0 {
-		return
-	}
-	p.title("Files")
-	for _, ref := range files {
-		p.line("  %s", p.fit(p.secret(ref.Name()), 2))
-	}
-}
-
-func (p *profilePrinter) notes(profile *trulioo.Profile) {
-	if len(profile.Notes)+len(profile.Tasks) > 0 {
-		p.title("Notes and tasks")
-	}
-	for _, note := range profile.Notes {
-		p.line("  %s %s", minute(note.Created), p.fit(p.secret(note.Text), 19))
-	}
-	for _, task := range profile.Tasks {
-		state := "open"
-		if task.Resolved {
-			state = "done"
-		}
-		p.line("  %s %s: %s", minute(task.Created), state, p.fit(p.secret(task.Text), 25))
-	}
+	return err
 }
