@@ -57,6 +57,9 @@ func credentialsRefused(err error) bool {
 	switch {
 	case errors.As(err, &auth):
 		status = auth.StatusCode
+		if status < 400 && auth.Is(ErrUnauthorized) {
+			status = http.StatusUnauthorized // an error with a status of success
+		}
 	case errors.As(err, &retrieve) && retrieve.Response != nil:
 		status = retrieve.Response.StatusCode
 	}

@@ -196,6 +196,54 @@ func TestTrap_early_refresh_with_the_same_token_is_not_repeated(t *testing.T) {
 	}, truliootest.WithTokens(truliootest.Tokens{Reuse: true}))
 }
 
+// Ten goroutines against a token endpoint that refuses them sent 49 requests a
+// second, which locks accounts.
+func TestTrap_refused_credentials_are_asked_for_slower_and_slower(t *testing.T) {
+	t.Parallel()
+	for name, refusal := range map[string]truliootest.Effect{
+		"401":                 truliootest.Answer(401, ""),
+		"404":                 truliootest.Answer(404, "<html>"),
+		"403":                 truliootest.Answer(403, "<html>"),
+		"an error with a 200": truliootest.Answer(200, `{"error":"invalid_client"}`),
+	} {
+		for kind, own := range map[string]bool{"store": false, "foreign store": true} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+					var options []trulioo.Option
+					if own {
+						options = append(options, trulioo.WithTokenStore(tokenStore(trulioo.NewMemoryTokenStore().Token)))
+					}
+					client := srv.Client(options...)
+					refused := srv.Fail(truliootest.FetchToken, refusal)
+					for _, err := range together(10, func(int) error {
+						for range 1100 {
+							if _, err := client.Workflows.List(t.Context(), nil); !errors.Is(err, trulioo.ErrUnauthorized) {
+								return fmt.Errorf("not refused: %w", err)
+							}
+							pass(10 * time.Millisecond)
+						}
+						return nil
+					}) {
+						require.NoError(t, err)
+					}
+					assert.Equal(t, 4, srv.Count(truliootest.FetchToken), "at once, after 1 s, after 3 s and after 7 s")
+
+					// Other credentials are not held.
+					other, err := client.With(trulioo.WithAudience("another"))
+					require.NoError(t, err)
+					refused.Stop()
+					_, err = other.Workflows.List(t.Context(), nil)
+					require.NoError(t, err)
+					pass(time.Minute)
+					_, err = client.Workflows.List(t.Context(), nil)
+					require.NoError(t, err)
+				})
+			})
+		}
+	}
+}
+
 // x/oauth2 goes on with a token that the API refuses until its expiry.
 func TestTrap_revoked_token_is_replaced_once(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ return {'released'}`
 // trulioo.WebhookHandler then runs the event anyway.
 func (d *Deduper) Reserve(ctx context.Context, key string, lease time.Duration) (claim string, state trulioo.DedupState, err error) {
 	claim = rand.Text()
-	said, err := d.ask(ctx, "reserve", reserveScript, key, claim, millis(lease), millis(d.ttl))
+	said, err := d.eval(ctx, "reserve", reserveScript, key, claim, millis(lease), millis(d.ttl))
 	if err != nil {
 		return "", trulioo.DedupNew, err
 	}
@@ -90,20 +90,20 @@ func (d *Deduper) Reserve(ctx context.Context, key string, lease time.Duration) 
 // Commit marks the key as done, for the time of WithTTL. A lease that has ended
 // while nobody else came is as good as held; otherwise the error is ErrClaimLost.
 func (d *Deduper) Commit(ctx context.Context, key, claim string) error {
-	return held(d.ask(ctx, "commit", commitScript, key, claim, millis(d.ttl)))
+	return held(d.eval(ctx, "commit", commitScript, key, claim, millis(d.ttl)))
 }
 
 // Release gives the key up: the next Reserve finds it new. The error is
 // ErrClaimLost where it was not held any more.
 func (d *Deduper) Release(ctx context.Context, key, claim string) error {
-	return held(d.ask(ctx, "release", releaseScript, key, claim))
+	return held(d.eval(ctx, "release", releaseScript, key, claim))
 }
 
 // Format prints the type's name only: the client can hold a password.
 func (d Deduper) Format(s fmt.State, _ rune) { redacted(s, "truredis.Deduper") }
 
-func (d *Deduper) ask(ctx context.Context, step string, lua script, key string, args ...any) (string, error) {
-	said, err := ask(ctx, eventTimeout, d.redis, step, lua, []string{d.prefix + key}, args...)
+func (d *Deduper) eval(ctx context.Context, step string, lua script, key string, args ...any) (string, error) {
+	said, err := eval(ctx, eventTimeout, d.redis, step, lua, []string{d.prefix + key}, args...)
 	if err != nil {
 		return "", err
 	}
@@ -117,6 +117,6 @@ func held(said string, err error) error {
 	return err
 }
 
-// millis is at least 1, since Redis takes 0 for an error or for the end, and
-// at most a hundred years, so that no sum overflows there.
-func millis(d time.Duration) int64 { return min(max(d.Milliseconds(), 1), 100*365*24*3600*1000) }
+// millis is at least 1, since Redis takes 0 for an error or for the end. The
+// longest duration is 292 years: no sum of two overflows there.
+func millis(d time.Duration) int64 { return max(d.Milliseconds(), 1) }

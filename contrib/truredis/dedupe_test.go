@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/contrib/truredis"
@@ -99,6 +101,33 @@ func TestHandledEventsAreForgottenAfterTheirTime(t *testing.T) {
 	reserveOnceEnded(t, d, "event", time.Millisecond)
 	require.Eventually(t, func() bool { return client.DBSize(t.Context()).Val() == 0 }, 10*time.Second, time.Millisecond,
 		"one whose holder died leaves nothing behind either")
+}
+
+// The longest duration means for ever, not a sum that overflows into the past.
+func TestDurationsWithoutABound(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	const most = time.Duration(math.MaxInt64)
+	d := newDeduper(t, client, truredis.WithTTL(most))
+	claim := reserve(t, d, "key", most)
+	requireState(t, d, "key", trulioo.DedupInFlight)
+	require.NoError(t, d.Commit(t.Context(), "key", claim))
+	requireState(t, d, "key", trulioo.DedupDone)
+	require.NoError(t, d.Release(t.Context(), "other", reserve(t, d, "other", most)))
+	require.Greater(t, client.PTTL(t.Context(), "trulioo:event:key").Val(), 50*365*24*time.Hour)
+
+	s := newStore(t, client)
+	for _, expiry := range []time.Time{time.Unix(1<<40, 0), time.Now().Add(most)} {
+		token, err := s.Ask(t.Context(), expiry.String(), "", func(context.Context) (*oauth2.Token, error) {
+			return &oauth2.Token{AccessToken: "token", Expiry: expiry}, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, "token", token.AccessToken)
+		token, err = newStore(t, client).Ask(t.Context(), expiry.String(), "", (&source{}).fetch)
+		require.NoError(t, err)
+		require.Equal(t, "token", token.AccessToken, "it is kept")
+		require.Greater(t, time.Until(token.Expiry), 50*365*24*time.Hour)
+	}
 }
 
 func TestPrefixesKeepApplicationsApart(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // Ask is Token without the store in memory: what a process does whose memory
 // has no token or one that is due.
 func (s *TokenStore) Ask(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
-	return s.take(ctx, &turn{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
+	return s.take(ctx, &tokenAttempt{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
 }
 
 // Hurry shortens the lease of the lock and the patience of those who wait.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -25,10 +26,6 @@ const (
 	lockLease = 5 * time.Second
 	patience  = 12 * time.Second
 
-	// failureLife is for how long those who waited learn that the token endpoint
-	// has refused, in place of asking it themselves.
-	failureLife = time.Second
-
 	// unknownLife is the core's own guess for a token without an expiry.
 	unknownLife = 5 * time.Minute
 	// refusedLife outlasts any token: the core keeps none for longer.
@@ -42,9 +39,13 @@ const (
 // Redis is asked once for each new token and not for each call.
 //
 // A token that the API has refused is remembered, as a digest, and not given out
-// again, unless the token endpoint gives it again. A token endpoint that refuses is asked by one process at a time, and at most
-// once a second. While Redis is down, slow or cannot be decrypted each process
-// fetches a token of its own; what is then wrong goes to WithLogger.
+// again, unless the token endpoint gives it again, or was asked because of a
+// refusal a moment ago. All processes together ask an endpoint that refuses the
+// credentials at most once a second, then less often each time, down to once a
+// minute; so they do where the API refuses every token. Other credentials start
+// anew. While Redis is down, slow or cannot be decrypted each process fetches a
+// token of its own, with a pause of its own; what is then wrong goes to
+// WithLogger.
 type TokenStore struct {
 	memory *trulioo.MemoryTokenStore
 	redis  redis.UniversalClient
@@ -87,11 +88,11 @@ func NewTokenStore(client redis.UniversalClient, opts ...Option) (*TokenStore, e
 // Token implements trulioo.TokenStore.
 func (s *TokenStore) Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
 	return s.memory.Token(ctx, key, refused, func(ctx context.Context) (*oauth2.Token, error) {
-		return s.take(ctx, &turn{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
+		return s.take(ctx, &tokenAttempt{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
 	})
 }
 
-func (s *TokenStore) take(ctx context.Context, t *turn) (*oauth2.Token, error) {
+func (s *TokenStore) take(ctx context.Context, t *tokenAttempt) (*oauth2.Token, error) {
 	token, err := t.token(ctx)
 	if err == nil && token != nil {
 		s.mu.Lock()
@@ -110,68 +111,97 @@ func (s *TokenStore) inHand(key string) string {
 	return s.have[key]
 }
 
-// A key has three names, in one slot of a cluster: the token, a hash that ends
-// when it does; the digests of refused tokens; and the lock, which holds the
-// claim of who fetches or, for a second, why that failed.
+// A key has four names, in one slot of a cluster: the token, a hash that ends
+// when it does; the digests of refused tokens; the lock, which holds the claim
+// of who fetches; and the brakes.
+//
+// A brake keeps the questions of all processes apart, as that of the core's
+// store does those of one: a second, then twice as long each time, up to a
+// minute, and it forgets after a minute without one. One is on fetches since the
+// token endpoint has refused the credentials, which can lock an account. Other
+// credentials have another key, and so other brakes. The other one is on fetches
+// because of a refusal by the API, of which the first two are free: a token can
+// be revoked, and its successor too.
 const (
-	// takeScript notes a refused token, and gives the token or the lock. A refused
-	// token that the endpoint has given again in the last minute stays. A token
-	// that the process already has is due for its successor, unless the API has
-	// said that there is none yet by giving the same one again.
-	takeScript script = `
+	brakes script = `
 local time = redis.call('TIME')
-local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again', 'since')
-local left = redis.call('PTTL', KEYS[1])
-if ARGV[1] ~= '' and kept[2] == ARGV[1] and left > 0 and kept[4] then
-	if kept[3] == '1' and time[1] - kept[4] < 60 then return {'token', kept[1], tostring(left)} end
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function held(brake) return now < tonumber(redis.call('HGET', KEYS[4], brake .. ' until') or 0) end
+local function set(brake, ends, pause, count)
+	redis.call('HSET', KEYS[4], brake .. ' until', string.format('%.0f', ends), brake .. ' pause', pause, brake .. ' count', count)
+	redis.call('PEXPIRE', KEYS[4], 180000)
 end
+local function hold(brake, free)
+	local kept = redis.call('HMGET', KEYS[4], brake .. ' until', brake .. ' pause', brake .. ' count')
+	local ends, pause, count = tonumber(kept[1] or 0), tonumber(kept[2] or 0), tonumber(kept[3] or 0)
+	if now - ends > 60000 then pause, count = 0, 0 end
+	if count < free then return set(brake, now, pause, count + 1) end
+	pause = math.min(math.max(1000, 2 * pause), 60000)
+	set(brake, now + pause, pause, count + 1)
+end`
+
+	// takeScript notes a refused token, and gives the token or the lock. A refused
+	// token serves on while a brake is on. A token that the process already has is
+	// due for its successor, unless the API has said that there is none yet by
+	// giving the same one again. A script that go-redis sends twice counts once.
+	takeScript = brakes + `
+local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again')
+local left = redis.call('PTTL', KEYS[1])
 if ARGV[1] ~= '' then
 	redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', time[1] - ARGV[5]))
 	redis.call('ZADD', KEYS[2], time[1], ARGV[1])
 	redis.call('EXPIRE', KEYS[2], ARGV[5])
 end
-if kept[1] and left > 0 and not redis.call('ZSCORE', KEYS[2], kept[2])
-	and (kept[2] ~= ARGV[2] or kept[3] == '1') then
-	return {'token', kept[1], tostring(left)}
-end
+local alive = kept[1] and left > 0
+local refused = alive and redis.call('ZSCORE', KEYS[2], kept[2])
+local serves = alive and (kept[2] ~= ARGV[2] or kept[3] == '1')
+if refused then serves = held('refusals') or held('failures') end
+if serves then return {'token', kept[1], tostring(left)} end
+if held('failures') then return {'failed', redis.call('HGET', KEYS[4], 'failure') or ''} end
 local lock = redis.call('GET', KEYS[3])
-if lock and string.sub(lock, 1, 1) == '{' then return {'failed', lock} end
 if lock and lock ~= ARGV[3] then return {'wait'} end
+if not lock and (refused or ARGV[1] ~= '') then hold('refusals', 2) end
 redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
 return {'fetch'}`
 
-	// putScript keeps a token, if whoever fetched it still has the lock.
-	putScript script = `
-local mine = redis.call('GET', KEYS[3]) == ARGV[1]
-if mine then redis.call('DEL', KEYS[3]) end
-if not mine then return {'late'} end
+	// putScript keeps a token, if whoever fetched it still has the lock. One that
+	// the API has just refused puts the brake on: the endpoint has no other.
+	putScript = brakes + `
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {'late'} end
+redis.call('DEL', KEYS[3])
 local again = '0'
 if redis.call('HGET', KEYS[1], 'digest') == ARGV[2] then again = '1' end
 redis.call('ZREM', KEYS[2], ARGV[2])
-redis.call('HSET', KEYS[1], 'sealed', ARGV[3], 'digest', ARGV[2], 'again', again, 'since', redis.call('TIME')[1])
+redis.call('HSET', KEYS[1], 'sealed', ARGV[3], 'digest', ARGV[2], 'again', again)
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HDEL', KEYS[4], 'failures until', 'failures pause', 'failures count', 'failure')
+if ARGV[2] == ARGV[5] and not held('refusals') then hold('refusals', 0) end
 return {'kept'}`
 
-	// failScript gives the lock up, or leaves the reason in its place.
-	failScript script = `
+	// failScript gives the lock up, and says why there is no token: for a second
+	// or, where the credentials were refused, for as long as the brake is on.
+	failScript = brakes + `
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {'late'} end
-if ARGV[2] == '' then redis.call('DEL', KEYS[3]) else redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3]) end
+redis.call('DEL', KEYS[3])
+if ARGV[2] == '' then return {'told'} end
+redis.call('HSET', KEYS[4], 'failure', ARGV[2])
+if ARGV[3] == '1' then hold('failures', 0) else set('failures', now + 1000, 0, 0) end
 return {'told'}`
 )
 
-// turn is one process's attempt at a token that it does not have in memory.
-type turn struct {
+// tokenAttempt is one process's attempt at a token that it does not have in memory.
+type tokenAttempt struct {
 	*TokenStore
 	key, refused, claim string
 	fetch               func(context.Context) (*oauth2.Token, error)
 }
 
 // token takes the shared token, fetches it for all, or waits for who does.
-func (t *turn) token(ctx context.Context) (*oauth2.Token, error) {
+func (t *tokenAttempt) token(ctx context.Context) (*oauth2.Token, error) {
 	patience := time.NewTimer(t.patience)
 	defer patience.Stop()
 	for poll := firstPoll; ; poll = min(poll*3/2, lastPoll) {
-		said, err := t.ask(ctx, "take", takeScript, digest(t.key, t.refused), t.inHand(t.key),
+		said, err := t.eval(ctx, "take", takeScript, digest(t.key, t.refused), t.inHand(t.key),
 			t.claim, millis(t.lease), int(refusedLife.Seconds()))
 		switch {
 		case ctx.Err() != nil:
@@ -197,18 +227,18 @@ func (t *turn) token(ctx context.Context) (*oauth2.Token, error) {
 
 var errPatience = errors.New("truredis: the process that fetches takes too long")
 
-func (t *turn) ask(ctx context.Context, step string, lua script, args ...any) ([]string, error) {
+func (t *tokenAttempt) eval(ctx context.Context, step string, lua script, args ...any) ([]string, error) {
 	name := t.prefix + "{" + t.key + "}"
-	return ask(ctx, t.timeout, t.redis, step, lua, []string{name, name + ":refused", name + ":lock"}, args...)
+	return eval(ctx, t.timeout, t.redis, step, lua, []string{name, name + ":refused", name + ":lock", name + ":brakes"}, args...)
 }
 
 // alone does without Redis.
-func (t *turn) alone(ctx context.Context, why error) (*oauth2.Token, error) {
+func (t *tokenAttempt) alone(ctx context.Context, why error) (*oauth2.Token, error) {
 	t.logger.WarnContext(ctx, "trulioo token not shared: this process fetches its own", slog.String("reason", why.Error()))
 	return t.fetch(ctx)
 }
 
-func (t *turn) shared(ctx context.Context, sealed, left string) (*oauth2.Token, error) {
+func (t *tokenAttempt) shared(ctx context.Context, sealed, left string) (*oauth2.Token, error) {
 	token, err := t.seals.open(t.key, sealed)
 	if err != nil {
 		return t.alone(ctx, err)
@@ -223,7 +253,7 @@ func (t *turn) shared(ctx context.Context, sealed, left string) (*oauth2.Token, 
 
 // fetchForAll fetches while this process holds the lock. If that takes longer than the
 // lease, the token serves this process only.
-func (t *turn) fetchForAll(ctx context.Context) (*oauth2.Token, error) {
+func (t *tokenAttempt) fetchForAll(ctx context.Context) (*oauth2.Token, error) {
 	token, err := t.fetch(ctx)
 	after := context.WithoutCancel(ctx)
 	if err != nil {
@@ -237,7 +267,7 @@ func (t *turn) fetchForAll(ctx context.Context) (*oauth2.Token, error) {
 	return t.put(after, token)
 }
 
-func (t *turn) put(ctx context.Context, token *oauth2.Token) (*oauth2.Token, error) {
+func (t *tokenAttempt) put(ctx context.Context, token *oauth2.Token) (*oauth2.Token, error) {
 	life := unknownLife
 	if !token.Expiry.IsZero() {
 		life = time.Until(token.Expiry)
@@ -246,7 +276,7 @@ func (t *turn) put(ctx context.Context, token *oauth2.Token) (*oauth2.Token, err
 	if err != nil {
 		return nil, err
 	}
-	_, err = t.ask(ctx, "put", putScript, t.claim, digest(t.key, token.AccessToken), sealed, millis(life))
+	_, err = t.eval(ctx, "put", putScript, t.claim, digest(t.key, token.AccessToken), sealed, millis(life), digest(t.key, t.refused))
 	if err != nil {
 		t.logger.WarnContext(ctx, "trulioo token not shared: it could not be kept", slog.String("reason", err.Error()))
 	}
@@ -254,14 +284,21 @@ func (t *turn) put(ctx context.Context, token *oauth2.Token) (*oauth2.Token, err
 }
 
 // tell ends this process's hold on the lock. An answer of the token endpoint is
-// the same for all, so those who wait are told; trouble on the way to it is not.
-func (t *turn) tell(ctx context.Context, err error) {
+// the same for all, so those who wait are told, and so is who asks while the
+// brake is on. Trouble on the way to it, a proxy's included, is not.
+func (t *tokenAttempt) tell(ctx context.Context, err error) {
 	var reason []byte
-	if answered, ok := errors.AsType[*trulioo.AuthError](err); ok && answered.StatusCode >= 400 {
-		reason, _ = json.Marshal(sharedFailure{answered.StatusCode, answered.Attempts, answered.Reason})
+	answered, ok := errors.AsType[*trulioo.AuthError](err)
+	refused := ok && answered.Is(trulioo.ErrUnauthorized) && answered.StatusCode != http.StatusRequestTimeout
+	if ok && (refused || answered.StatusCode >= 400) && answered.StatusCode != http.StatusProxyAuthRequired {
+		reason, _ = json.Marshal(sharedFailure{answered.StatusCode, answered.Attempts, answered.Reason, answered.Code})
+	}
+	final := 0
+	if refused {
+		final = 1
 	}
 	// Where Redis does not hear it, the lease ends by itself.
-	_, _ = t.ask(ctx, "tell", failScript, t.claim, string(reason), millis(failureLife))
+	_, _ = t.eval(ctx, "tell", failScript, t.claim, string(reason), final)
 }
 
 // sharedFailure is the part of a trulioo.AuthError that others can have.
@@ -269,6 +306,7 @@ type sharedFailure struct {
 	StatusCode int    `json:"status"`
 	Attempts   int    `json:"attempts"`
 	Reason     string `json:"reason"`
+	Code       string `json:"code,omitempty"`
 }
 
 func failureOf(text string) error {
@@ -276,5 +314,5 @@ func failureOf(text string) error {
 	if json.Unmarshal([]byte(text), &f) != nil {
 		return &trulioo.AuthError{Operation: trulioo.OperationFetchToken}
 	}
-	return &trulioo.AuthError{Operation: trulioo.OperationFetchToken, StatusCode: f.StatusCode, Attempts: f.Attempts, Reason: f.Reason}
+	return &trulioo.AuthError{Operation: trulioo.OperationFetchToken, StatusCode: f.StatusCode, Attempts: f.Attempts, Reason: f.Reason, Code: f.Code}
 }

@@ -249,11 +249,157 @@ func TestRefusedTokenIsNeverGivenOutAgain(t *testing.T) {
 	// The endpoint hands the refused one out again: it has no other, so that it
 	// serves, new processes too, and a refusal does not last for a day.
 	again := func(context.Context) (*oauth2.Token, error) { return hour("token-3"), nil }
+	moveBrake(t, client, "refusals", 0)
 	got, err := a.Token(t.Context(), "key", "token-3", again)
 	require.NoError(t, err)
 	require.Equal(t, "token-3", got.AccessToken)
 	require.Equal(t, "token-3", ask(t, newStore(t, client), from, ""))
+	moveBrake(t, client, "refusals", time.Hour)
 	require.Equal(t, "token-3", ask(t, newStore(t, client), from, "token-3"), "the endpoint was asked a moment ago")
+}
+
+// moveBrake lets the brake of the only key end some time from now, and gives the
+// pause that it last made: a test that waits for a minute is none.
+func moveBrake(t *testing.T, client *redis.Client, brake string, in time.Duration) (pause time.Duration) {
+	t.Helper()
+	names := client.Keys(t.Context(), "*:brakes").Val()
+	require.Len(t, names, 1)
+	require.Positive(t, client.PTTL(t.Context(), names[0]).Val(), "it is forgotten by itself")
+	milliseconds, err := client.HGet(t.Context(), names[0], brake+" pause").Int64()
+	require.NoError(t, err)
+	require.NoError(t, client.HSet(t.Context(), names[0], brake+" until", time.Now().Add(in).UnixMilli()).Err())
+	return time.Duration(milliseconds) * time.Millisecond
+}
+
+// fleet makes n calls at once with each of eight new processes, and gives the errors.
+func fleet(t *testing.T, client *redis.Client, srv *truliootest.Server, n int, opts ...trulioo.Option) []error {
+	t.Helper()
+	var all sync.WaitGroup
+	errs := make([]error, 8*n)
+	for i := range 8 {
+		c := srv.Client(append([]trulioo.Option{trulioo.WithTokenStore(newStore(t, client))}, opts...)...)
+		t.Cleanup(c.CloseIdleConnections)
+		for j := range n {
+			all.Go(func() { _, errs[n*i+j] = c.Workflows.List(t.Context(), nil) })
+		}
+	}
+	all.Wait()
+	return errs
+}
+
+// Wrong credentials cost one request of the token endpoint for all processes
+// together, a second later one more, and then fewer and fewer: an account that is
+// asked for each process can be locked.
+func TestRefusedCredentialsHaveABrakeForAll(t *testing.T) {
+	t.Parallel()
+	for name, refusal := range map[string]truliootest.Effect{
+		"401":                  truliootest.Answer(401, ""),
+		"404":                  truliootest.Answer(404, "<html>"),
+		"400":                  truliootest.Answer(400, `{"error":"invalid_client"}`),
+		"an error with a 200":  truliootest.Answer(200, `{"error":"invalid_client"}`),
+		"a 403 of a firewall":  truliootest.Answer(403, "<html>"),
+		"423, locked for good": truliootest.Answer(423, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, srv := startRedis(t).Client(t), truliootest.NewServer(t)
+			refused := srv.Fail(truliootest.FetchToken, refusal)
+			once := func() {
+				c := srv.Client(trulioo.WithTokenStore(newStore(t, client)))
+				defer c.CloseIdleConnections()
+				_, err := c.Workflows.List(t.Context(), nil)
+				require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+			}
+			for i, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+				once()
+				require.Equal(t, i+1, srv.Count(truliootest.FetchToken))
+				assert.Equal(t, pause*time.Second, moveBrake(t, client, "failures", 0))
+			}
+			once()
+			moveBrake(t, client, "failures", time.Hour)
+			posts := srv.Count(truliootest.FetchToken)
+			refused.Stop()
+			for _, err := range fleet(t, client, srv, 10) {
+				var auth *trulioo.AuthError
+				require.ErrorAs(t, err, &auth)
+				require.ErrorIs(t, err, trulioo.ErrUnauthorized, "as the one that asked was told")
+				require.NotEmpty(t, auth.Reason)
+			}
+			require.Equal(t, posts, srv.Count(truliootest.FetchToken))
+
+			// Other credentials, and so another key, have no brake.
+			require.NoError(t, errors.Join(fleet(t, client, srv, 1, trulioo.WithAudience("another"))...))
+			require.Equal(t, posts+1, srv.Count(truliootest.FetchToken))
+
+			moveBrake(t, client, "failures", 0)
+			require.NoError(t, errors.Join(fleet(t, client, srv, 10)...))
+			require.Equal(t, posts+2, srv.Count(truliootest.FetchToken))
+			for _, name := range client.Keys(t.Context(), "*:brakes").Val() {
+				require.NotContains(t, client.HKeys(t.Context(), name).Val(), "failures pause", "a success lets go of it")
+			}
+		})
+	}
+}
+
+// A token endpoint that is down is no refusal: who waited is told, and a second
+// later it is asked again, without a pause that grows.
+func TestTokenEndpointThatIsDownHasNoGrowingBrake(t *testing.T) {
+	t.Parallel()
+	client := startRedis(t).Client(t)
+	for range 3 {
+		_, err := newStore(t, client).Ask(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) {
+			return nil, &trulioo.AuthError{Operation: "fetch token", StatusCode: 503}
+		})
+		require.ErrorIs(t, err, trulioo.ErrServer)
+		assert.Zero(t, moveBrake(t, client, "failures", 0))
+	}
+	from := &source{}
+	require.Equal(t, "token-1", ask(t, newStore(t, client), from, ""))
+}
+
+// The API answers 401 to whatever token. All processes together fetch two more for
+// nothing, a second later another, and then fewer and fewer; the 401 is each call's
+// answer, and the last token stays.
+func TestLastingRefusalHasABrakeForAll(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		reuse  bool
+		pauses []time.Duration
+	}{
+		"another token each time": {false, []time.Duration{0, 0, 1, 2, 4, 8, 16, 32, 60, 60}},
+		"the same token":          {true, []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, srv := startRedis(t).Client(t), truliootest.NewServer(t, truliootest.WithTokens(truliootest.Tokens{Reuse: c.reuse}))
+			refused := srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, `{"message":"no"}`))
+			once := func() {
+				c := srv.Client(trulioo.WithTokenStore(newStore(t, client)))
+				defer c.CloseIdleConnections()
+				_, err := c.Workflows.List(t.Context(), nil)
+				var api *trulioo.APIError
+				require.ErrorAs(t, err, &api)
+				require.Equal(t, 401, api.StatusCode)
+			}
+			for i, pause := range c.pauses {
+				once()
+				require.Equal(t, i+2, srv.Count(truliootest.FetchToken))
+				assert.Equal(t, pause*time.Second, moveBrake(t, client, "refusals", 0))
+			}
+			once()
+			moveBrake(t, client, "refusals", time.Hour)
+			posts := srv.Count(truliootest.FetchToken)
+			for _, err := range fleet(t, client, srv, 10) {
+				var api *trulioo.APIError
+				require.ErrorAs(t, err, &api)
+				require.Equal(t, "no", api.Message)
+			}
+			require.Equal(t, posts, srv.Count(truliootest.FetchToken))
+			refused.Stop()
+			require.NoError(t, errors.Join(fleet(t, client, srv, 10)...), "the last token serves")
+			require.Equal(t, posts, srv.Count(truliootest.FetchToken))
+		})
+	}
 }
 
 // Whoever holds the lock and dies, or hangs, is replaced when its lease ends;
@@ -315,35 +461,28 @@ func TestRefusalOfTheTokenEndpointIsShared(t *testing.T) {
 	t.Parallel()
 	client := startRedis(t).Client(t)
 	srv := truliootest.NewServer(t)
-	var all sync.WaitGroup
-	for range 8 {
-		c := srv.Client(trulioo.WithCredentials(srv.ClientID, "not the secret"), trulioo.WithTokenStore(newStore(t, client)))
-		all.Go(func() {
-			_, err := c.Workflows.List(t.Context(), nil)
-			auth, ok := errors.AsType[*trulioo.AuthError](err)
-			if assert.True(t, ok) {
-				assert.True(t, auth.Is(trulioo.ErrUnauthorized))
-				assert.Equal(t, http.StatusBadRequest, auth.StatusCode)
-				assert.Equal(t, "refused (invalid_client)", auth.Reason)
-			}
-		})
+	for _, err := range fleet(t, client, srv, 1, trulioo.WithCredentials(srv.ClientID, "not the secret")) {
+		var auth *trulioo.AuthError
+		require.ErrorAs(t, err, &auth)
+		require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+		assert.Equal(t, http.StatusBadRequest, auth.StatusCode)
+		assert.Equal(t, "refused (invalid_client)", auth.Reason)
+		assert.Equal(t, "invalid_client", auth.Code)
 	}
-	all.Wait()
 	require.Equal(t, 1, srv.Count(truliootest.FetchToken))
-	require.Eventually(t, func() bool { // it is not remembered for long
-		_, err := newStore(t, client).Ask(t.Context(), "key", "", (&source{}).fetch)
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	require.NoError(t, errors.Join(fleet(t, client, srv, 1)...), "the right one is not held")
 }
 
 // One process's trouble on its way to the endpoint is no news to the others.
 func TestTroubleOnTheWayIsNotShared(t *testing.T) {
 	t.Parallel()
 	client, from := startRedis(t).Client(t), &source{}
-	_, err := newStore(t, client).Ask(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) {
-		return nil, &trulioo.AuthError{Operation: "fetch token"}
-	})
-	require.Error(t, err)
+	for _, status := range []int{0, http.StatusProxyAuthRequired} {
+		_, err := newStore(t, client).Ask(t.Context(), "key", "", func(context.Context) (*oauth2.Token, error) {
+			return nil, &trulioo.AuthError{Operation: "fetch token", StatusCode: status}
+		})
+		require.Error(t, err)
+	}
 	require.Equal(t, "token-1", ask(t, newStore(t, client), from, ""))
 }
 

@@ -129,8 +129,8 @@ func loadStatus(ctx context.Context, db querier, exportID string) (Status, error
 	return s, failed("status", err)
 }
 
-// turn is a worker's hold of a slice. Its number fences: a later turn ends it.
-type turn struct {
+// sliceLease is a worker's hold of a slice. Its number fences: a later turn ends it.
+type sliceLease struct {
 	SliceArgs
 
 	number   int64
@@ -144,8 +144,8 @@ type turn struct {
 }
 
 // takeTurn begins a turn. ErrNoExport: the export has been deleted.
-func takeTurn(ctx context.Context, db querier, args SliceArgs) (*turn, error) {
-	t := &turn{SliceArgs: args, have: map[string]bool{}}
+func takeTurn(ctx context.Context, db querier, args SliceArgs) (*sliceLease, error) {
+	t := &sliceLease{SliceArgs: args, have: map[string]bool{}}
 	var err error
 	if t.plan, err = loadPlan(ctx, db, args.ExportID); err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (b *batch) add(item *trulioo.ExportItem) {
 }
 
 // store notes a batch: all of it or, where the turn has ended, nothing.
-func (t *turn) store(ctx context.Context, tx pgx.Tx, b *batch) error {
+func (t *sliceLease) store(ctx context.Context, tx pgx.Tx, b *batch) error {
 	cursor := []byte("null")
 	if !b.cursor.IsZero() {
 		var err error
@@ -225,7 +225,7 @@ func (t *turn) store(ctx context.Context, tx pgx.Tx, b *batch) error {
 // storeItems writes a row for each client, or over the one that is there: a
 // client that changes while the export runs can be found by two slices. What is
 // newer stays, and no failure replaces a profile.
-func (t *turn) storeItems(ctx context.Context, tx pgx.Tx, items []*trulioo.ExportItem) error {
+func (t *sliceLease) storeItems(ctx context.Context, tx pgx.Tx, items []*trulioo.ExportItem) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -248,7 +248,7 @@ func (t *turn) storeItems(ctx context.Context, tx pgx.Tx, items []*trulioo.Expor
 
 // endPass notes that every client of the slice has been tried, and gives how many
 // have failed.
-func (t *turn) endPass(ctx context.Context, tx pgx.Tx) (failures int, err error) {
+func (t *sliceLease) endPass(ctx context.Context, tx pgx.Tx) (failures int, err error) {
 	err = tx.QueryRow(ctx, "SELECT count(*) FROM trulioo_results WHERE export_id = $1 AND slice = $2 AND error IS NOT NULL",
 		t.ExportID, t.Slice).Scan(&failures)
 	if err != nil {

@@ -79,7 +79,7 @@ func (e *Exporter) Work(ctx context.Context, job *river.Job[SliceArgs]) error {
 
 // work is a pass over the slice. limited ends with the turn, and what has come
 // until then is stored under ctx.
-func (e *Exporter) work(ctx, limited context.Context, t *turn, queue string) error {
+func (e *Exporter) work(ctx, limited context.Context, t *sliceLease, queue string) error {
 	var err error
 	if t.passes == 0 {
 		err = e.export(ctx, limited, t)
@@ -93,7 +93,7 @@ func (e *Exporter) work(ctx, limited context.Context, t *turn, queue string) err
 }
 
 // export goes through the slice from the cursor on.
-func (e *Exporter) export(ctx, limited context.Context, t *turn) error {
+func (e *Exporter) export(ctx, limited context.Context, t *sliceLease) error {
 	gone, noted := 0, 0
 	b := &batch{}
 	flush := func() error {
@@ -136,7 +136,7 @@ func (e *Exporter) export(ctx, limited context.Context, t *turn) error {
 
 // tryAgain fetches the clients of the slice that failed, by their ids: they may be
 // in no slice any more.
-func (e *Exporter) tryAgain(ctx, limited context.Context, t *turn) error {
+func (e *Exporter) tryAgain(ctx, limited context.Context, t *sliceLease) error {
 	var ids []string
 	for id, done := range t.have {
 		if !done {
@@ -161,7 +161,7 @@ func (e *Exporter) tryAgain(ctx, limited context.Context, t *turn) error {
 }
 
 // fetch gets these clients, all at once.
-func (e *Exporter) fetch(ctx context.Context, t *turn, ids []string) (*batch, error) {
+func (e *Exporter) fetch(ctx context.Context, t *sliceLease, ids []string) (*batch, error) {
 	profiles, errs := make([]*trulioo.Profile, len(ids)), make([]error, len(ids))
 	all, together := guard.NewGroup(ctx)
 	for i, id := range ids {
@@ -201,7 +201,7 @@ func row(id string, p *trulioo.Profile) *trulioo.EndClient {
 }
 
 // flush hands a batch to the writer, and then to the table.
-func (e *Exporter) flush(ctx context.Context, t *turn, b *batch) error {
+func (e *Exporter) flush(ctx context.Context, t *sliceLease, b *batch) error {
 	if len(b.items) == 0 && b.gone == 0 {
 		return nil
 	}
@@ -221,7 +221,7 @@ func (e *Exporter) flush(ctx context.Context, t *turn, b *batch) error {
 
 // endPass ends the job or, while clients of it have failed, this attempt of it,
 // and lets the last slice begin after all others.
-func (e *Exporter) endPass(ctx context.Context, t *turn, queue string) error {
+func (e *Exporter) endPass(ctx context.Context, t *sliceLease, queue string) error {
 	failures := 0
 	err := pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
 		if _, err := lockPlan(ctx, tx, t.ExportID); err != nil {

@@ -27,10 +27,10 @@ const (
 // be a SHA-1, which FIPS 140 mode does not have.
 type script string
 
-// ask runs a script, which answers with strings. It waits for
+// eval runs a script, which answers with strings. It waits for
 // the timeout and no longer, whereas go-redis heeds a context only if its
 // options say so. The error is a *failure.
-func ask(ctx context.Context, timeout time.Duration, client redis.UniversalClient, step string, lua script, keys []string, args ...any) ([]string, error) {
+func eval(ctx context.Context, timeout time.Duration, client redis.UniversalClient, step string, lua script, keys []string, args ...any) ([]string, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	said, err := guard.Do(limited, func() ([]string, error) {
