@@ -105,7 +105,7 @@ func (c *config) bearer(got *oauth2.Token, err error) (string, error) {
 	case err != nil:
 		return "", c.askedForToken().sourceError(err)
 	case got == nil || !headerSafe(got.AccessToken):
-		return "", &AuthError{Operation: OperationFetchToken, Where: c.askedForToken().where, Reason: "the token source gave no usable token"}
+		return "", &AuthError{Operation: OperationFetchToken, Where: c.askedForToken().where, Reason: "the token source returned no usable token"}
 	}
 	return got.AccessToken, nil
 }
@@ -208,9 +208,9 @@ func (a asked) authError(err error) error {
 	case f.StatusCode < 400:
 		e.Reason = "the token endpoint redirects, which is not followed"
 	case f.StatusCode == http.StatusProxyAuthRequired:
-		e.Reason = "the proxy demands a user name and password"
+		e.Reason = "the proxy requires a user name and a password"
 	case f.StatusCode == http.StatusNotFound:
-		e.Reason = "there is no token endpoint: check the token URL"
+		e.Reason = "the token endpoint was not found: check the token URL"
 	case f.StatusCode < 500:
 		e.Reason = "refused"
 	default:
@@ -230,12 +230,12 @@ func (a asked) noToken(f *transport.Failure) *AuthError {
 	e := &AuthError{Operation: a.operation, Where: a.where, Attempts: f.Attempts, cause: a.failure(f)}
 	if said, ok := errors.AsType[*APIError](e.cause); ok {
 		e.StatusCode, e.Code, e.body, e.cause = said.StatusCode, said.Code, said.body, nil
-		e.Reason = "an error in place of a token"
+		e.Reason = "an error instead of a token"
 		if known := token.KnownCode(e.Code); known != "" {
 			e.Reason += " (" + known + ")"
 		}
 	} else if _, ok := errors.AsType[*DecodeError](e.cause); ok {
-		e.Reason = "the answer of the token endpoint is not understood"
+		e.Reason = "the answer of the token endpoint is not a token"
 	}
 	return e
 }

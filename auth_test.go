@@ -559,7 +559,7 @@ func TestToken_answers_that_are_none(t *testing.T) {
 		`{"access_token":"a\nb"}`:                  "no usable token at access_token",
 		`{"expires_in":3600}`:                      "no usable token at access_token",
 		`{"access_token":"t","token_type":"MARK"}`: "not a bearer token at token_type",
-		`<html>MARK`:                               "an HTML page in place of JSON (4 attempts)",
+		`<html>MARK`:                               "an HTML page instead of JSON (4 attempts)",
 		`{"MARK":[`:                                "cut-off JSON at * (4 attempts)",
 	} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
@@ -634,17 +634,17 @@ func TestAuthErrorSaysWhy(t *testing.T) {
 		{401, `{"error":"invalid_client","error_description":"MARK"}`, "refused (invalid_client), status 401", "invalid_client", 1, true},
 		{400, `{"Error":{"Code":"MARK"}}`, "refused, status 400", "MARK", 1, true},
 		{400, `[{"code":4100}]`, "refused, status 400", "4100", 1, true},
-		{403, firewallPage, "refused, an HTML page in place of JSON, status 403", "", 1, true},
-		{404, firewallPage, "there is no token endpoint: check the token URL, an HTML page in place of JSON, status 404", "", 1, true},
-		{404, `{}`, "there is no token endpoint: check the token URL, status 404", "", 1, true},
+		{403, firewallPage, "refused, an HTML page instead of JSON, status 403", "", 1, true},
+		{404, firewallPage, "the token endpoint was not found: check the token URL, an HTML page instead of JSON, status 404", "", 1, true},
+		{404, `{}`, "the token endpoint was not found: check the token URL, status 404", "", 1, true},
 		{503, `{"code":"x"}`, "the token endpoint failed, status 503 (4 attempts)", "x", 4, false},
-		{200, `{"error":"invalid_client"}`, "an error in place of a token (invalid_client), status 200", "invalid_client", 1, true},
-		{200, `{"error":"MARK"}`, "an error in place of a token, status 200", "MARK", 1, false},
-		{200, `{"message":"MARK"}`, "an error in place of a token, status 200 (4 attempts)", "", 4, false},
-		{200, firewallPage, "the answer of the token endpoint is not understood (4 attempts): an HTML page in place of JSON", "", 4, false},
-		{200, `{"access_token":"MARK","token_type":"mac"}`, "the answer of the token endpoint is not understood: not a bearer token at token_type", "", 1, false},
-		{200, `{"expires_in":3600}`, "the answer of the token endpoint is not understood: no usable token at access_token", "", 1, false},
-		{204, ``, "the answer of the token endpoint is not understood: the answer has no content, status 204", "", 1, false},
+		{200, `{"error":"invalid_client"}`, "an error instead of a token (invalid_client), status 200", "invalid_client", 1, true},
+		{200, `{"error":"MARK"}`, "an error instead of a token, status 200", "MARK", 1, false},
+		{200, `{"message":"MARK"}`, "an error instead of a token, status 200 (4 attempts)", "", 4, false},
+		{200, firewallPage, "the answer of the token endpoint is not a token (4 attempts): an HTML page instead of JSON", "", 4, false},
+		{200, `{"access_token":"MARK","token_type":"mac"}`, "the answer of the token endpoint is not a token: not a bearer token at token_type", "", 1, false},
+		{200, `{"expires_in":3600}`, "the answer of the token endpoint is not a token: no usable token at access_token", "", 1, false},
+		{204, ``, "the answer of the token endpoint is not a token: the answer has no content: status 204", "", 1, false},
 	} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 			srv.Fail(truliootest.FetchToken, truliootest.Answer(c.status, c.body))

@@ -101,9 +101,9 @@ func (p *Profile) checkID(clientID string, body []byte) error {
 	case clientID:
 		return nil
 	case "":
-		return unexpected(body, "id", "no profile: an id is needed")
+		return unexpected(body, "id", "not a profile: it has no id")
 	}
-	return &DecodeError{Path: "id", Reason: "the profile of another client", cause: ErrUnexpectedAnswer}
+	return &DecodeError{Path: "id", Reason: "the answer is the profile of another client", cause: ErrUnexpectedAnswer}
 }
 
 // filter is what the options share with an export.

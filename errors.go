@@ -42,14 +42,14 @@ var (
 		"GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked")
 	// ErrScreeningUnknown means that the outcome of a watchlist check is not
 	// known, or that not all of its hits are. It is never to be taken for "no hit".
-	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is not known, or not all of its hits are")
+	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is unknown, or its list of hits is incomplete")
 	// ErrUnexpectedAnswer means that an answer has a status of success and is not
 	// what was asked for: a gateway's page, no object, an error, an empty object,
 	// the profile of somebody else. It is tried again as a 502 is, where that can help.
-	ErrUnexpectedAnswer = errors.New("trulioo: the answer is a success but not what was asked for")
+	ErrUnexpectedAnswer = errors.New("trulioo: the status is a success, but the answer is not what was asked for")
 	// ErrOpenEnded means that nothing tells where a file ends, so that it may
 	// have been cut off; see FilesService.Download and WithOpenEndedFiles.
-	ErrOpenEnded = errors.New("trulioo: nothing tells where the file ends")
+	ErrOpenEnded = errors.New("trulioo: the server does not say where the file ends")
 	// ErrPaging means that the pages of a list contradict each other, so that
 	// going on could lose or repeat rows.
 	ErrPaging = errors.New("trulioo: the pages of the list contradict each other")
@@ -111,7 +111,7 @@ func (e *APIError) what() string {
 		what += ", not an answer of the API: check the base URL"
 	}
 	if e.RetryAfter > 0 {
-		what += ", to be asked again after " + e.RetryAfter.String()
+		what += ", retry after " + e.RetryAfter.String()
 	}
 	return what
 }
@@ -314,7 +314,7 @@ func (a asked) failure(err error) error {
 		return a.decodeFailure(decode, f.Attempts)
 	}
 	if errors.Is(f.Err, transport.ErrTooLarge) {
-		return &DecodeError{Operation: a.operation, Where: a.where, Reason: "the answer is over the cap", Attempts: f.Attempts, cause: ErrTooLarge}
+		return &DecodeError{Operation: a.operation, Where: a.where, Reason: "the answer is larger than the limit", Attempts: f.Attempts, cause: ErrTooLarge}
 	}
 	e := a.transportError(f.Err, f.Attempts)
 	if f.RateLimit {
@@ -362,7 +362,7 @@ func (a asked) decodeFailure(decode *transport.DecodeError, attempts int) error 
 	}
 	completed := DecodeError{}
 	if errors.Is(decode.Err, transport.ErrNoContent) {
-		completed = DecodeError{Reason: "the answer has no content, status " + strconv.Itoa(decode.StatusCode), cause: ErrUnexpectedAnswer}
+		completed = DecodeError{Reason: "the answer has no content: status " + strconv.Itoa(decode.StatusCode), cause: ErrUnexpectedAnswer}
 	}
 	if e, ok := errors.AsType[*DecodeError](decode.Err); ok {
 		completed = *e

@@ -220,7 +220,7 @@ func readEnvelope(body []byte) (envelope, error) {
 		}
 	})
 	if err == nil && twice {
-		err = &wire.Error{Reason: "a name is given twice"}
+		err = &wire.Error{Reason: "a name occurs twice"}
 	}
 	if err != nil {
 		return envelope{}, eventError("parse event", err)

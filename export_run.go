@@ -165,7 +165,7 @@ func (x *export) goneError() error {
 	a := x.client.config.asked(routes.client.operation)
 	return &DecodeError{
 		Operation: a.operation, Where: a.where, cause: ErrUnexpectedAnswer,
-		Reason: "nearly every client of the list is said not to exist",
+		Reason: "nearly every client of the list is answered with not found",
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *FilesService) Download(ctx context.Context, key string) (*File, error) 
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
-		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the answer is a success but not the file"}
+		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the status is a success, but the answer is not the file"}
 	}
 	return s.newFile(ctx, key, resp), nil
 }
@@ -94,7 +94,7 @@ func (s *FilesService) open(ctx context.Context, key string, header http.Header)
 	}
 	if _, compressed := download.Coding(resp); compressed {
 		_ = resp.Body.Close()
-		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the file came compressed, which was not asked for"}
+		return nil, &DecodeError{Operation: routes.file.operation, Where: s.asked().where, Reason: "the server compressed the file without being asked to"}
 	}
 	if resp.ContentLength < 0 {
 		resp.ContentLength = download.PartLength(resp)
@@ -250,7 +250,7 @@ func (b *fileBody) Read(p []byte) (int, error) {
 		b.err = b.asked.transportError(io.ErrUnexpectedEOF, 1)
 	case b.openEnded:
 		b.err = &TransportError{
-			Operation: b.asked.operation, Where: b.asked.where, Reason: "nothing tells where the file ends",
+			Operation: b.asked.operation, Where: b.asked.where, Reason: "the server does not say where the file ends",
 			Attempts: 1, causes: []error{ErrOpenEnded},
 		}
 	default:

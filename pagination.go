@@ -72,9 +72,9 @@ func decodePage[T, F any](body []byte, of func(*F) *T) (*Page[T], error) {
 	counted := envelope.TotalElements != nil || envelope.TotalPages != nil || envelope.NumberOfElements != nil
 	switch {
 	case !counted && (envelope.Last == nil || len(envelope.Data) == 0):
-		return nil, unexpected(body, "totalElements", "no page of a list: a count is needed")
+		return nil, unexpected(body, "totalElements", "not a page of a list: it has no count")
 	case envelope.Data == nil && !emptyMember(body, "data"):
-		return nil, unexpected(body, "data", "no page of a list: data must be a list")
+		return nil, unexpected(body, "data", "not a page of a list: data is not a list")
 	}
 	page := &Page[T]{
 		TotalElements:    deref(envelope.TotalElements),
@@ -108,7 +108,7 @@ func checkRows(body []byte) error {
 		return err
 	}
 	if i := slices.Index(envelope.Data, true); i >= 0 {
-		return &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not of the kind that is needed"}
+		return &DecodeError{Path: "data[" + strconv.Itoa(i) + "]", Reason: "not of the expected JSON type"}
 	}
 	return nil
 }

@@ -639,7 +639,7 @@ func TestListNamesThePlaceOfARowThatIsNone(t *testing.T) {
 	require.ErrorAs(t, err, &wrong)
 	assert.Equal(t, "list clients", wrong.Operation)
 	assert.Equal(t, "data[1]", wrong.Path)
-	assert.Equal(t, "not of the kind that is needed", wrong.Reason)
+	assert.Equal(t, "not of the expected JSON type", wrong.Reason)
 	assert.NotContains(t, err.Error(), "secret")
 	assert.Equal(t, 1, srv.Count(truliootest.ListClients), "what is wrong for good was tried again")
 }

@@ -93,7 +93,7 @@ type Screening struct {
 // Screenings lists the watchlist checks of the profile, in the order of Services,
 // with what each came to. A check is one if its node type ends in "_wl", if it
 // has WatchlistResults, or if anything else in it is about watchlists, such as a
-// data source's name. Where a part of the profile is not understood in which a
+// data source's name. Where a part of the profile could not be read in which a
 // check could be hidden, it is listed too, as unknown.
 //
 // A check is clear only where the vendor says so: the state or status of each of
@@ -180,16 +180,16 @@ type ScreeningError struct {
 func (e *ScreeningError) Error() string {
 	var parts []string
 	if e.Unknown > 0 {
-		parts = append(parts, fmt.Sprintf("the outcome of %d of %d watchlist checks is not known", e.Unknown, e.Checks))
+		parts = append(parts, fmt.Sprintf("the outcome of %d of %d watchlist checks is unknown", e.Unknown, e.Checks))
 	}
 	if e.Incomplete > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d have hits that are not all listed", e.Incomplete, e.Checks))
+		parts = append(parts, fmt.Sprintf("the list of hits of %d of %d is incomplete", e.Incomplete, e.Checks))
 	}
 	if e.NoDetails > 0 {
 		parts = append(parts, fmt.Sprintf("%d checks have no full service details: GetOptions.FullServiceDetails is not set, "+
 			"or the environment is the test one, which sends none even when asked", e.NoDetails))
 	}
-	return "trulioo: read watchlist hits: " + cmp.Or(strings.Join(parts, "; "), "not all are known")
+	return "trulioo: read watchlist hits: " + cmp.Or(strings.Join(parts, "; "), "the list is incomplete")
 }
 
 // Is reports whether target is ErrScreeningUnknown or ErrNoDetails, as the

@@ -72,18 +72,18 @@ func TestScreenings(t *testing.T) {
 	const (
 		failed      = "a data source, the record or the transaction reports an error"
 		notListed   = "not all announced hits are listed"
-		field       = "a watchlist's data are not understood"
-		hit         = "a hit is not understood"
-		details     = "the full service details are not understood, and may hide a hit"
+		field       = "a watchlist's data could not be read"
+		hit         = "a hit could not be read"
+		details     = "the full service details could not be read, and may hide a hit"
 		contradicts = "the check contradicts itself about whether there is a hit"
 		numbers     = "the check contradicts itself about the number of hits"
 		noMatch     = "the record did not match, and no list says why"
 		silent      = "nothing says that there is no hit"
 		silentList  = "one of several lists does not say that there is no hit"
-		twice       = "a name is given twice, with two values"
+		twice       = "a name occurs twice, with two values"
 		unfinished  = "the check is not completed"
-		misplaced   = "something about watchlists stands where none is expected"
-		state       = "a watchlist's state is a word that is not known"
+		misplaced   = "watchlist data stand in an unexpected place"
+		state       = "a watchlist's state is an unknown word"
 	)
 	tests := []struct {
 		name, check string
@@ -181,8 +181,8 @@ func TestScreenings(t *testing.T) {
 		{"an empty hit", advanced("true", noHit+`,{"FieldName":"WatchlistHitDetails","Data":{"WL_results":[{}]}}`), trulioo.ScreeningUnknown, hit, 0},
 		{"a summary that is a word", `{"watchlistResults":{"Advanced Watchlist":"No Hit"}}`, trulioo.ScreeningUnknown, field, 0},
 		{"summaries that are words", `{"nodeType":"trulioo_person_wl","match":true,"watchlistResults":"none"}`, trulioo.ScreeningUnknown, field, 0},
-		{"a source status that is not known", personWL("true", source("Advanced Watchlist", noHit, `"DatasourceStatus":"timeout"`)), trulioo.ScreeningUnknown, "a data source's status is a word that is not known", 0},
-		{"a match that is no answer", `{"nodeType":"trulioo_person_wl","match":"maybe","watchlistResults":{"A":` + clearList + `}}`, trulioo.ScreeningUnknown, "whether the record matched is not understood", 0},
+		{"a source status that is not known", personWL("true", source("Advanced Watchlist", noHit, `"DatasourceStatus":"timeout"`)), trulioo.ScreeningUnknown, "a data source's status is an unknown word", 0},
+		{"a match that is no answer", `{"nodeType":"trulioo_person_wl","match":"maybe","watchlistResults":{"A":` + clearList + `}}`, trulioo.ScreeningUnknown, "whether the record matched could not be read", 0},
 		{"details cut off", `{"nodeType":"trulioo_person_wl","match":true,"fullServiceDetails":"{\"Record\":{"}`, trulioo.ScreeningUnknown, details, 0},
 		{"details of another check that are not understood", `{"nodeType":"trulioo_eidv","match":true,"fullServiceDetails":[1]}`, trulioo.ScreeningUnknown, details, 0},
 		{"about watchlists, elsewhere", `{"nodeType":"trulioo_eidv","match":true,"newWatchlistSummary":{"n":1}}`, trulioo.ScreeningUnknown, misplaced, 0},
@@ -251,24 +251,24 @@ func TestNoScreening(t *testing.T) {
 func TestWhereAScreeningCannotBeSeen(t *testing.T) {
 	t.Parallel()
 	service := advanced("false", potential+","+oneAnnounce+","+oneHit)
-	const inServices = "serviceData is not understood, and may hide a check"
+	const inServices = "serviceData could not be read, and may hide a check"
 	for name, test := range map[string]struct{ profile, why string }{
 		"serviceData as text":          {`{"flowData":{"f":{"serviceData":"see the report"}}}`, inServices},
 		"serviceData as JSON in text":  {`{"flowData":{"f":{"serviceData":` + packed(1, `[`+service+`]`) + `}}}`, inServices},
 		"serviceData as an object":     {`{"flowData":{"f":{"serviceData":` + service + `}}}`, inServices},
 		"serviceData by node":          {`{"flowData":{"f":{"serviceData":{"n":` + service + `}}}}`, inServices},
 		"serviceData as a number":      {`{"flowData":{"f":{"serviceData":7}}}`, inServices},
-		"flowData as an array":         {`{"flowData":[{"id":"f","serviceData":[` + service + `]}]}`, "flowData is not understood, and may hide a check"},
-		"flowData as text":             {`{"flowData":"none"}`, "flowData is not understood, and may hide a check"},
-		"a flow as text":               {`{"flowData":{"f":"none"}}`, "a flow is not understood, and may hide a check"},
-		"a flow as an array":           {`{"flowData":{"f":[` + service + `]}}`, "a flow is not understood, and may hide a check"},
-		"a service as text":            {`{"flowData":{"f":{"serviceData":[` + packed(1, service) + `]}}}`, "a service result is not understood, and may hide a check"},
-		"a service in an array":        {`{"flowData":{"f":{"serviceData":[[` + service + `]]}}}`, "a service result is not understood, and may hide a check"},
-		"serviceData of another name":  {`{"flowData":{"f":{"services":[` + service + `]}}}`, "something about watchlists stands where none is expected"},
-		"flowData of another name":     {`{"flows":{"f":{"serviceData":[` + service + `]}}}`, "something about watchlists stands where none is expected"},
-		"a check beside the flows":     {`{"watchlistChecks":[` + service + `]}`, "something about watchlists stands where none is expected"},
-		"too many values to look at":   {`{"flowData":{"f":{"serviceData":[` + strings.Repeat("0,", 1<<20) + service + `]}}}`, "the profile is not understood"},
-		"nested beyond what is parsed": {`{"x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "the profile is not understood"},
+		"flowData as an array":         {`{"flowData":[{"id":"f","serviceData":[` + service + `]}]}`, "flowData could not be read, and may hide a check"},
+		"flowData as text":             {`{"flowData":"none"}`, "flowData could not be read, and may hide a check"},
+		"a flow as text":               {`{"flowData":{"f":"none"}}`, "a flow could not be read, and may hide a check"},
+		"a flow as an array":           {`{"flowData":{"f":[` + service + `]}}`, "a flow could not be read, and may hide a check"},
+		"a service as text":            {`{"flowData":{"f":{"serviceData":[` + packed(1, service) + `]}}}`, "a service result could not be read, and may hide a check"},
+		"a service in an array":        {`{"flowData":{"f":{"serviceData":[[` + service + `]]}}}`, "a service result could not be read, and may hide a check"},
+		"serviceData of another name":  {`{"flowData":{"f":{"services":[` + service + `]}}}`, "watchlist data stand in an unexpected place"},
+		"flowData of another name":     {`{"flows":{"f":{"serviceData":[` + service + `]}}}`, "watchlist data stand in an unexpected place"},
+		"a check beside the flows":     {`{"watchlistChecks":[` + service + `]}`, "watchlist data stand in an unexpected place"},
+		"too many values to look at":   {`{"flowData":{"f":{"serviceData":[` + strings.Repeat("0,", 1<<20) + service + `]}}}`, "the profile could not be read"},
+		"nested beyond what is parsed": {`{"x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "the profile could not be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -422,7 +422,7 @@ func TestScreeningErrorNamesHowManyAndWhatIsMissing(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, "trulioo: read watchlist hits: the outcome of 1 of 3 watchlist checks is not known; 1 of 3 have hits that are not all listed; "+
+	assert.Equal(t, "trulioo: read watchlist hits: the outcome of 1 of 3 watchlist checks is unknown; the list of hits of 1 of 3 is incomplete; "+
 		"2 checks have no full service details: GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked",
 		(&trulioo.ScreeningError{Checks: 3, Unknown: 1, Incomplete: 1, NoDetails: 2}).Error())
 	assert.NotEmpty(t, (&trulioo.ScreeningError{}).Error())

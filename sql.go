@@ -66,7 +66,7 @@ func (t *Time) scanText(text string) error {
 			return nil
 		}
 	}
-	return &ArgumentError{Argument: "Time", Reason: "the text in the database is no time"}
+	return &ArgumentError{Argument: "Time", Reason: "the text in the database is not a time"}
 }
 
 // Value gives the cursor's JSON, for a json, jsonb or text column, and NULL for
@@ -115,5 +115,5 @@ func scanJSON(argument string, src any, unmarshal func([]byte) error, null func(
 }
 
 func cannotScan(argument string, src any) error {
-	return &ArgumentError{Argument: argument, Reason: fmt.Sprintf("cannot be read from a %T of the database", src)}
+	return &ArgumentError{Argument: argument, Reason: fmt.Sprintf("cannot be read from a database value of type %T", src)}
 }

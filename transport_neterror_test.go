@@ -39,12 +39,12 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 	}{
 		"TLS to a plain port":      {"https://" + plain.Listener.Addr().String(), trusting(secure), "the server does not speak TLS", 1},
 		"a distrusted certificate": {secure.URL, new(http.Transport), "the server's certificate is not trusted", 1},
-		"no client certificate":    {mutual.URL, trusting(mutual), "the server demands a client certificate", 1},
+		"no client certificate":    {mutual.URL, trusting(mutual), "the server requires a client certificate", 1},
 		"none, TLS 1.2":            {mutual12.URL, trusting(mutual12), "the server refused the TLS handshake: a client certificate or a TLS version may be missing", 1},
 		"a server of old TLS":      {old.URL, trusting(old), "the server does not support the client's TLS versions", 1},
 		"a client of new TLS":      {mutual12.URL, only13, "the server does not support the client's TLS versions", 1},
 		"proxy 403":                {secure.URL, proxied(t, "403 Forbidden"), "the proxy refused to connect to the server (its status is 403)", 1},
-		"proxy 407":                {secure.URL, proxied(t, "407 Who are you"), "the proxy demands a user name and password (its status is 407)", 1},
+		"proxy 407":                {secure.URL, proxied(t, "407 Who are you"), "the proxy requires a user name and a password (its status is 407)", 1},
 		"proxy 503":                {secure.URL, proxied(t, "503 Down"), "the proxy could not connect to the server (its status is 503)", 2},
 		"proxy down":               {secure.URL, byProxy(closedAddress(t)), "the proxy cannot be reached", 2},
 		"refused":                  {"https://" + closedAddress(t), new(http.Transport), "connection refused", 2},
@@ -72,7 +72,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		require.NoError(t, err)
 		defer client.CloseIdleConnections()
 		_, err = client.Workflows.List(t.Context(), nil)
-		require.ErrorContains(t, err, "status 400 Bad Request, the server speaks TLS, and not plain http")
+		require.ErrorContains(t, err, "status 400 Bad Request, the server speaks TLS, not plain http")
 	})
 
 	t.Run("a proxy's 407 to plain http", func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		_, err = client.Workflows.List(t.Context(), nil)
 		var auth *trulioo.AuthError
 		require.ErrorAs(t, err, &auth)
-		assert.Equal(t, "the proxy demands a user name and password", auth.Reason)
+		assert.Equal(t, "the proxy requires a user name and a password", auth.Reason)
 		require.NotErrorIs(t, err, trulioo.ErrUnauthorized)
 		assert.Equal(t, 1, auth.Attempts)
 	})
@@ -151,7 +151,7 @@ func TestNoContentIsOneRequest(t *testing.T) {
 			var wrong *trulioo.DecodeError
 			require.ErrorAs(t, err, &wrong, name)
 			require.ErrorIs(t, err, trulioo.ErrUnexpectedAnswer)
-			assert.Contains(t, err.Error(), "has no content, status 20")
+			assert.Contains(t, err.Error(), "has no content: status 20")
 			assert.Equal(t, 1, requests, name)
 		}
 	}

@@ -421,7 +421,7 @@ func TestWebhookBase64(t *testing.T) {
 		}, []byte(tc.body))
 		assert.Equal(t, tc.status, status, name)
 		require.Len(t, errs.all(), 1)
-		assert.Equal(t, tc.hint, strings.Contains(errs.all()[0].Error(), "base64?"), name)
+		assert.Equal(t, tc.hint, strings.Contains(errs.all()[0].Error(), "if it is base64"), name)
 		if tc.is != nil {
 			require.ErrorIs(t, errs.all()[0], tc.is, name)
 		}

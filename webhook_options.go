@@ -140,7 +140,7 @@ func (c *webhookConfig) validate() error {
 	case c.insecure && verified:
 		return c.refuse("WithInsecureNoVerification", "cannot go together with a token or a secret")
 	case !c.insecure && !verified:
-		return c.refuse("WithVerificationToken", "needed, or WithSigningSecret, or both")
+		return c.refuse("WithVerificationToken", "or WithSigningSecret is needed, or both")
 	case c.has("WithVerificationToken") && (len(c.tokens) == 0 || slices.Contains(c.tokens, "")):
 		return c.refuse("WithVerificationToken", "needs a token, and none may be empty")
 	case c.has("WithDeduper") && c.deduper == nil:

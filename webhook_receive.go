@@ -174,7 +174,7 @@ func (r *receiver) verify(ctx context.Context, signatures, codings []string, bod
 	case errors.Is(err, webhook.ErrTooLarge):
 		return refused(http.StatusRequestEntityTooLarge, ErrTooLarge)
 	case err != nil:
-		return refused(http.StatusBadRequest, &ArgumentError{"body", "is not the gzip that its header says"})
+		return refused(http.StatusBadRequest, &ArgumentError{"body", "is not gzip, although its Content-Encoding says so"})
 	}
 	return r.open(ctx, body)
 }
@@ -188,7 +188,7 @@ func perhapsBase64(body []byte, err error) error {
 	if !webhook.LooksBase64(body) {
 		return err
 	}
-	return &DecodeError{Operation: OperationReceiveWebhook, Reason: "the body is not JSON: base64? Decode it first", cause: err}
+	return &DecodeError{Operation: OperationReceiveWebhook, Reason: "the body is not JSON; if it is base64, decode it first", cause: err}
 }
 
 // open reads the callback, whose token must be right, and answers the handshake

@@ -162,9 +162,9 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	case got.status == http.StatusUnauthorized:
 		return errors.New("truliootest: handshake: status 401: " + notVerified)
 	case got.status != http.StatusOK:
-		return fmt.Errorf("truliootest: handshake: status %d in place of 200", got.status)
+		return fmt.Errorf("truliootest: handshake: status %d instead of 200", got.status)
 	case media != "application/json":
-		return fmt.Errorf("truliootest: handshake: Content-Type %q in place of application/json", media)
+		return fmt.Errorf("truliootest: handshake: Content-Type %q instead of application/json", media)
 	case json.Unmarshal(got.body, &echo) != nil:
 		return errors.New("truliootest: handshake: the answer is not a JSON object with a challenge")
 	case echo.Challenge == nil:

@@ -13,7 +13,7 @@ import (
 
 const keySize = 32 // AES-256
 
-var errSealed = errors.New("truredis: no key opens the token in Redis")
+var errSealed = errors.New("truredis: none of the keys decrypts the token in Redis")
 
 // seals encrypts with its first key and decrypts with any. No key means plaintext.
 type seals []cipher.AEAD

@@ -42,7 +42,7 @@ const Queue = "trulioo"
 var Schema string
 
 // ErrNoExport means that no export of this id has been started.
-var ErrNoExport = errors.New("truriver: there is no such export")
+var ErrNoExport = errors.New("truriver: no export has this id")
 
 const defaultTurn = 2 * time.Minute
 

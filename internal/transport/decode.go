@@ -14,10 +14,10 @@ const (
 )
 
 // ErrTooLarge means that the decoded body is over the cap.
-var ErrTooLarge = errors.New("the answer is over the cap")
+var ErrTooLarge = errors.New("the answer is larger than the limit")
 
 // ErrNoContent means that the status says that there is no body.
-var ErrNoContent = errors.New("an answer without content")
+var ErrNoContent = errors.New("the answer has no content")
 
 // DecodeError is what a call's Decode returned: the body was read whole.
 type DecodeError struct {

@@ -151,21 +151,21 @@ func Object(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(wire.TrimBOM(body)), []byte("{"))
 }
 
-const htmlPage = "an HTML page in place of JSON"
+const htmlPage = "an HTML page instead of JSON"
 
 // PageReason says in constant words that a body is a gateway's page rather than
 // JSON, whatever its status and Content-Type; "" where it is not.
 func PageReason(body []byte) string {
 	body = bytes.TrimSpace(wire.TrimBOM(body))
 	if len(body) < 1024 && (bytes.Contains(body, []byte("HTTP request to an HTTPS server")) || bytes.Contains(body, []byte("plain HTTP request was sent to HTTPS port"))) {
-		return "the server speaks TLS, and not plain http"
+		return "the server speaks TLS, not plain http"
 	}
 	if len(body) == 0 || body[0] != '<' {
 		return ""
 	}
 	start := bytes.ToLower(body[:min(len(body), 1024)])
 	if bytes.HasPrefix(start, []byte("<?xml")) && !bytes.Contains(start, []byte("<html")) {
-		return "XML in place of JSON"
+		return "XML instead of JSON"
 	}
 	return htmlPage
 }

@@ -55,7 +55,7 @@ func TestReadErrorBody(t *testing.T) {
 
 func TestPageReason(t *testing.T) {
 	t.Parallel()
-	const xml = "XML in place of JSON"
+	const xml = "XML instead of JSON"
 	for body, want := range map[string]string{
 		"<!DOCTYPE html><html>": htmlPage, "\xef\xbb\xbf \n<HTML>": htmlPage, "<p>Request Rejected</p>": htmlPage,
 		`<?xml version="1.0"?><html xmlns="x">`: htmlPage, `<?xml version="1.0"?><Error/>`: xml,

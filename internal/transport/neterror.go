@@ -30,7 +30,7 @@ func Reason(err error) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, guard.ErrGoexit):
-		return "a function of the caller's ended its goroutine"
+		return "the caller's function ended its goroutine"
 	case errors.Is(err, context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -97,7 +97,7 @@ func mismatch(err error) string {
 	case strings.Contains(text, "tls: server selected unsupported protocol version"):
 		return oldTLS
 	case strings.Contains(text, `malformed HTTP response "\x15\x03`):
-		return "the server speaks TLS, and not plain http"
+		return "the server speaks TLS, not plain http"
 	}
 	return ""
 }
@@ -113,7 +113,7 @@ func remoteAlert(err error) string {
 	}
 	switch strings.TrimPrefix(op.Err.Error(), "tls: ") {
 	case "certificate required":
-		return "the server demands a client certificate"
+		return "the server requires a client certificate"
 	case "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate", "unknown certificate",
 		"unknown certificate authority", "access denied":
 		return "the server refused the client certificate"
@@ -137,7 +137,7 @@ func (e *ProxyError) reason() string {
 	status := " (its status is " + strconv.Itoa(e.StatusCode) + ")"
 	switch {
 	case e.StatusCode == http.StatusProxyAuthRequired:
-		return "the proxy demands a user name and password" + status
+		return "the proxy requires a user name and a password" + status
 	case e.StatusCode >= 500:
 		return "the proxy could not connect to the server" + status
 	}

@@ -94,7 +94,7 @@ func ofNetHTTP(base http.RoundTripper) bool {
 }
 
 // errNoResponse is what net/http says of such a transport, without its type.
-var errNoResponse = errors.New("the transport gave neither a response nor an error")
+var errNoResponse = errors.New("the transport returned neither a response nor an error")
 
 // complete sets what net/http's own transport sets always. Request above all:
 // redirects and the origin are judged by it.

@@ -55,7 +55,7 @@ func Values(header http.Header, name string) []string {
 }
 
 // ErrTooLarge means that a body is over its cap once it is decompressed.
-var ErrTooLarge = errors.New("the decompressed body is over the cap")
+var ErrTooLarge = errors.New("the decompressed body is larger than the limit")
 
 // IsGzip reports whether a body is compressed: by its header, and by its own
 // first bytes, since some frameworks decompress and leave the header. known is

@@ -13,7 +13,7 @@ import (
 
 const (
 	reasonObject = "not a JSON object"
-	reasonTwice  = "a name is given twice"
+	reasonTwice  = "a name occurs twice"
 )
 
 var errObject = errors.New(reasonObject)

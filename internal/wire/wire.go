@@ -18,8 +18,8 @@ import (
 const (
 	reasonCutOff  = "cut-off JSON"
 	reasonInvalid = "not one whole JSON value"
-	reasonNull    = "null where a value is needed"
-	reasonKind    = "not of the kind that is needed"
+	reasonNull    = "null instead of a value"
+	reasonKind    = "not of the expected JSON type"
 	reasonMany    = "more elements than its size warrants"
 )
 
