@@ -335,11 +335,11 @@ func TestLogSaysWhy(t *testing.T) {
 		effect truliootest.Effect
 		leave  bool
 	}{
-		`level=WARN msg="trulioo call" .* reason="status 503 Service Unavailable, retry after 10m0s"`:                                     {effect: truliootest.Answer(503, "MARK").RetryAfter("600")},
-		`level=WARN msg="trulioo call" .* reason="connection reset"`:                                                                                  {effect: truliootest.Reset()},
+		`level=WARN msg="trulioo call" .* reason="status 503 Service Unavailable, retry after 10m0s"`:                                                {effect: truliootest.Answer(503, "MARK").RetryAfter("600")},
+		`level=WARN msg="trulioo call" .* reason="connection reset"`:                                                                                 {effect: truliootest.Reset()},
 		`level=WARN msg="trulioo call" .* reason="an HTML page instead of JSON"`:                                                                     {effect: truliootest.Answer(200, "<html>MARK")},
 		`level=WARN msg="trulioo call" .* reason="status 404 Not Found, an HTML page instead of JSON, not an answer of the API: check the base URL"`: {effect: truliootest.Answer(404, "<html>MARK")},
-		`level=DEBUG msg="trulioo call" .* reason=canceled`:                                                                                           {effect: truliootest.Hang(), leave: true},
+		`level=DEBUG msg="trulioo call" .* reason=canceled`:                                                                                          {effect: truliootest.Hang(), leave: true},
 	} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 			var log bytes.Buffer

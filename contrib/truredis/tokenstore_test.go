@@ -222,7 +222,7 @@ func TestUnreadableTokenIsNotUsed(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "own", token.AccessToken)
 			require.Contains(t, log.String(), "level=WARN")
-			require.Contains(t, log.String(), "no key opens the token in Redis")
+			require.Contains(t, log.String(), "none of the keys decrypts the token in Redis")
 		})
 	}
 }
