@@ -115,6 +115,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
+// SetReadDeadline is what net/http's own writer has, too.
+func (d *discard) SetReadDeadline(time.Time) error { return nil }
+
 func benchServe(b *testing.B, h http.Handler) {
 	b.Helper()
 	b.ReportAllocs()

@@ -115,14 +115,9 @@ func ParseEvent(body []byte) (*Event, error) { return newEvent(bytes.Clone(body)
 // newEvent keeps raw.
 func newEvent(raw []byte) (*Event, error) {
 	e := &Event{Raw: raw}
-	keyed := append(make([]byte, 0, len(raw)+1), '{')
-	err := wire.UniqueMembers(raw, func(quoted, name, value []byte) {
-		switch string(name) {
-		case "token", "retry":
-		default:
-			keyed = appendMember(keyed, quoted, value)
-		}
+	key, err := wire.UniqueMembers(raw, func(_, name, value []byte) bool {
 		e.set(name, value)
+		return string(name) != "token" && string(name) != "retry"
 	})
 	if err != nil {
 		return nil, eventError("parse event", err)
@@ -130,7 +125,7 @@ func newEvent(raw []byte) (*Event, error) {
 	if e.ServiceData != nil {
 		e.ServiceData.FlowID = e.FlowID
 	}
-	e.key = wire.Digest(append(keyed, '}'))
+	e.key = key
 	return e, nil
 }
 
@@ -201,33 +196,6 @@ func eventError(operation string, err error) error {
 	return wrong
 }
 
-// envelope is what a receiver reads of a callback that has proved nothing yet:
-// three values as they stand, and nothing is built.
-type envelope struct{ token, kind, challenge []byte }
-
-// readEnvelope checks that body is a JSON object that has each of them once at most.
-func readEnvelope(body []byte) (envelope, error) {
-	var e envelope
-	twice := false
-	err := wire.Members(body, func(_, name, value []byte) {
-		switch string(name) {
-		case "token":
-			twice, e.token = twice || e.token != nil, value
-		case "type":
-			twice, e.kind = twice || e.kind != nil, value
-		case "challenge":
-			twice, e.challenge = twice || e.challenge != nil, value
-		}
-	})
-	if err == nil && twice {
-		err = &wire.Error{Reason: "a name occurs twice"}
-	}
-	if err != nil {
-		return envelope{}, eventError("parse event", err)
-	}
-	return e, nil
-}
-
 // Key identifies the event among all deliveries of it: the hex SHA-256 of the
 // callback's canonical JSON without the top-level "retry" and "token".
 // Canonical is the form of RFC 8785, no space, names sorted and strings with the
@@ -288,10 +256,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		return wire.Marshal(e.wire())
 	}
 	queued := append(make([]byte, 0, len(e.Raw)+1), '{')
-	err := wire.UniqueMembers(e.Raw, func(quoted, name, value []byte) {
+	_, err := wire.UniqueMembers(e.Raw, func(quoted, name, value []byte) bool {
 		if string(name) != "token" {
 			queued = appendMember(queued, quoted, value)
 		}
+		return false
 	})
 	if err != nil {
 		return nil, eventError("encode event", err)

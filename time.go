@@ -87,16 +87,18 @@ func dateParts(array []byte) time.Time {
 
 func parseTime(text string) time.Time {
 	text = strings.TrimSpace(text)
+	if len(text) > 4 && text[4] == '-' { // all layouts have it there, and few numbers
+		for _, layout := range timeLayouts {
+			if t, err := time.Parse(layout, text); err == nil {
+				return inRange(t.UTC())
+			}
+		}
+	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return unixTime(n)
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil {
 		return unixDecimal(f)
-	}
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return inRange(t.UTC())
-		}
 	}
 	return time.Time{}
 }

@@ -192,21 +192,19 @@ func perhapsBase64(body []byte, err error) error {
 }
 
 // open reads the callback, whose token must be right, and answers the handshake
-// or hands the event over.
+// or hands the event over. Of a callback whose sender has not proved anything
+// nothing is built.
 func (r *receiver) open(ctx context.Context, body []byte) response {
-	head, err := readEnvelope(body)
-	if err != nil {
-		return refused(http.StatusBadRequest, perhapsBase64(body, err))
-	}
-	if !r.bearsToken(head.token) {
-		return refused(http.StatusUnauthorized, ErrWebhookToken)
-	}
-	if strings.EqualFold(wire.Text(head.kind), "url_verification") {
-		return handshake(head.challenge)
+	if len(r.tokens) > 0 && !r.isToken(wire.First(body, "token")) {
+		return stranger(body)
 	}
 	ev, err := newEvent(body)
 	if err != nil {
-		return refused(http.StatusBadRequest, err)
+		return refused(http.StatusBadRequest, perhapsBase64(body, err))
+	}
+	if strings.EqualFold(ev.CallbackType, "url_verification") {
+		challenge, _ := ev.Field("challenge")
+		return handshake(challenge)
 	}
 	if r.maxAge > 0 && (ev.Time.IsZero() || time.Since(ev.Time.Time) > r.maxAge) {
 		return refused(http.StatusUnauthorized, ErrWebhookTooOld)
@@ -214,12 +212,26 @@ func (r *receiver) open(ctx context.Context, body []byte) response {
 	return r.dispatch(ctx, ev)
 }
 
-// bearsToken takes a token that is a string.
-func (r *receiver) bearsToken(token []byte) bool {
-	if len(r.tokens) == 0 {
-		return true
-	}
+// isToken takes a string.
+func (r *receiver) isToken(token []byte) bool {
 	return len(token) > 0 && token[0] == '"' && r.tokens.Have([]byte(wire.Text(token)))
+}
+
+// stranger tells what is no callback from one without the right token.
+func stranger(body []byte) response {
+	tokens := 0
+	err := wire.Members(body, func(_, name, _ []byte) {
+		if string(name) == "token" {
+			tokens++
+		}
+	})
+	if err == nil && tokens > 1 {
+		err = &wire.Error{Reason: "a name occurs twice"}
+	}
+	if err != nil {
+		return refused(http.StatusBadRequest, perhapsBase64(body, eventError("parse event", err)))
+	}
+	return refused(http.StatusUnauthorized, ErrWebhookToken)
 }
 
 // handshake gives the challenge back in the very bytes that it came in.

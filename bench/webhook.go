@@ -129,6 +129,9 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 
+// SetReadDeadline is what net/http's own writer has, too.
+func (a *answer) SetReadDeadline(time.Time) error { return nil }
+
 // events are requests with callbacks of about 2 KB that differ in their time.
 func events(serial *int, n int) []*http.Request {
 	requests := make([]*http.Request, n)

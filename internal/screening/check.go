@@ -362,7 +362,7 @@ func (c *check) results(m node) {
 		return
 	}
 	for _, member := range results.kids {
-		l := c.list(member.name)
+		l := c.list(member.name())
 		switch summary := c.open(member); {
 		case summary.empty():
 		case summary.kind == '{':
@@ -397,7 +397,7 @@ func (c *check) summary(l *list, summary node) {
 			switch opened := c.open(member); {
 			case number:
 			case opened.kind == '{' && c.evidence(opened): // a named list beside the members of one without
-				c.summary(c.list(member.name), opened)
+				c.summary(c.list(member.name()), opened)
 			case aboutHits(member.fold) && !opened.empty() && opened.text() != "0" && opened.text() != "false", readWord(opened.text()).hit():
 				c.doubt(whyField)
 				c.search(l, opened)

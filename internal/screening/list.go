@@ -183,7 +183,7 @@ func (c *check) hitLists(l *list, n node) (found bool) {
 		case strings.HasSuffix(member.fold, "results") && !opened.empty(), opened.kind == '[' && holdsObjects(opened) && !c.evidence(opened):
 			found = true
 			c.doubt(whyHit)
-			c.hits(l, otherKind(member.name), opened)
+			c.hits(l, otherKind(member.name()), opened)
 		case opened.kind == '{' || opened.kind == '[':
 			found = c.hitLists(l, opened) || found
 		default:
@@ -270,7 +270,7 @@ func (c *check) searchObject(l *list, n node) {
 		case kid.fold == "watchlistdata" && c.open(kid).kind == '"':
 			c.pairs(l, kid.text())
 		case strings.HasSuffix(kid.fold, "results") && c.open(kid).kind == '[' && holdsHits(c.open(kid)):
-			c.hits(l, otherKind(kid.name), c.open(kid))
+			c.hits(l, otherKind(kid.name()), c.open(kid))
 		default:
 			c.search(l, kid)
 		}

@@ -82,7 +82,8 @@ func set(names ...string) map[string]bool {
 
 // Read lists the watchlist checks of a profile, in the order of its JSON.
 func Read(profile []byte) []Check {
-	r := &reader{left: maxNodes}
+	r := newReader()
+	defer r.free()
 	root, ok := r.parse(bytes.TrimPrefix(profile, []byte("\xef\xbb\xbf")))
 	if !ok || root.kind != '{' {
 		return []Check{{Why: []string{whyNoProfile}}}
@@ -115,15 +116,15 @@ func (r *reader) flow(flow node) {
 	case r.open(flow).empty():
 		return
 	case flow.kind != '{':
-		r.misplaced(flow, flow.name, whyFlow)
+		r.misplaced(flow, flow.name(), whyFlow)
 		return
 	}
 	for _, member := range flow.kids {
 		switch {
 		case member.fold == "servicedata":
-			r.services(member, flow.name)
+			r.services(member, flow.name())
 		case !flowMembers[member.fold] && r.evidence(member):
-			r.misplaced(member, flow.name, whyMisplaced)
+			r.misplaced(member, flow.name(), whyMisplaced)
 		}
 	}
 }
@@ -175,7 +176,8 @@ type Summary struct {
 // Summaries reads watchlistResults as a check's results are read. What is no
 // summary has a Raw only.
 func Summaries(data []byte) []Summary {
-	r := &reader{left: maxNodes}
+	r := newReader()
+	defer r.free()
 	n, ok := r.parse(data)
 	results := r.open(n)
 	switch {
@@ -199,7 +201,7 @@ func Summaries(data []byte) []Summary {
 			continue
 		}
 		s := r.summarise(opened)
-		s.Name, s.Raw = member.name, member.raw
+		s.Name, s.Raw = member.name(), member.raw
 		all = append(all, s)
 	}
 	return all
@@ -207,7 +209,8 @@ func Summaries(data []byte) []Summary {
 
 // ReadSummary reads one summary; ok is false for what is no JSON.
 func ReadSummary(data []byte) (s Summary, ok bool) {
-	r := &reader{left: maxNodes}
+	r := newReader()
+	defer r.free()
 	n, ok := r.parse(data)
 	return r.summarise(r.open(n)), ok
 }

@@ -113,7 +113,7 @@ func (r *reader) evidenceInText(n node) bool {
 		return false
 	}
 	if inner := r.open(n); inner.kind != '"' {
-		inner.name, inner.fold = "", ""
+		inner.quoted, inner.fold = nil, ""
 		return r.evidence(inner)
 	}
 	fold := folded(text) // JSON that is cut off

@@ -2,10 +2,10 @@ package wire
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"io"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,7 +16,11 @@ const (
 	reasonTwice  = "a name occurs twice"
 )
 
-var errObject = errors.New(reasonObject)
+var (
+	errObject = errors.New(reasonObject)
+	errTwice  = errors.New(reasonTwice)
+	errMore   = errors.New(reasonInvalid) // something follows the document
+)
 
 // Members gives the members of the object that data must be, in the order of
 // the text: each with its name as it stands, its name decoded, and its value.
@@ -24,62 +28,119 @@ var errObject = errors.New(reasonObject)
 // *Error; it comes after the members that stand before the damage. A second
 // value after the object is damage too.
 func Members(data []byte, member func(quoted, name, value []byte)) error {
-	return members(data, member, lenient)
-}
-
-// UniqueMembers is Members for an object in which, at any depth, no name is
-// given twice: nobody can say which one was meant.
-func UniqueMembers(data []byte, member func(quoted, name, value []byte)) error {
-	if tooMany(TrimBOM(data)) {
-		return &Error{Reason: reasonMany, Err: ErrMany}
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	defer r.forget()
+	r.read(TrimBOM(data))
+	err := r.open()
+	for err == nil && r.more() {
+		var quoted, name, value []byte
+		if quoted, name, value, err = r.member(); err == nil {
+			member(quoted, name, value)
+		}
 	}
-	return members(data, member, strict)
+	if err == nil {
+		err = r.close()
+	}
+	return placeless(err)
 }
 
-var (
-	strict  = jsontext.AllowInvalidUTF8(true)
-	lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), strict)
-)
-
-func members(data []byte, member func(quoted, name, value []byte), options json.Options) error {
-	if err := json.Unmarshal(TrimBOM(data), &visit{member}, options); err != nil {
-		wrong := failure(err, nil)
-		wrong.Path = "" // of names that nobody has said to be known
-		return wrong
+// First is the value of an object's first member with exactly that name; nil
+// where there is none before the object ends or is damaged. Nothing behind it is
+// looked at.
+func First(data []byte, name string) []byte {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	defer r.forget()
+	r.read(TrimBOM(data))
+	err := r.open()
+	for err == nil && r.more() {
+		var given, value []byte
+		if _, given, value, err = r.member(); err == nil && string(given) == name {
+			return value
+		}
 	}
 	return nil
 }
 
-// visit is decoded from an object by calling member.
-type visit struct {
-	member func(quoted, name, value []byte)
+// isObject reports what is wrong with data that must be one whole object.
+func isObject(data []byte) error {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	defer r.forget()
+	r.read(data)
+	kind := r.dec.PeekKind()
+	if _, err := r.dec.ReadValue(); err != nil {
+		return err
+	}
+	if kind != '{' {
+		return errObject
+	}
+	return r.end()
 }
 
-// UnmarshalJSONFrom is called by encoding/json/v2.
-func (v *visit) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if kind := dec.PeekKind(); kind != '{' {
-		if _, err := dec.ReadValue(); err != nil {
+// placeless is the *Error of a document whose names nobody has said to be known.
+func placeless(err error) error {
+	if err == nil {
+		return nil
+	}
+	wrong := failure(err, nil)
+	wrong.Path = ""
+	return wrong
+}
+
+// reader reads an object that is in memory.
+type reader struct {
+	dec  jsontext.Decoder
+	text bytes.Buffer // the decoder takes it without a copy
+}
+
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+func (r *reader) read(data []byte) {
+	r.text = *bytes.NewBuffer(data)
+	r.dec.Reset(&r.text, lenient)
+}
+
+func (r *reader) forget() { r.read(nil) }
+
+func (r *reader) open() error {
+	if kind := r.dec.PeekKind(); kind != '{' {
+		if _, err := r.dec.ReadValue(); err != nil {
 			return err
 		}
 		return errObject
 	}
-	if _, err := dec.ReadToken(); err != nil {
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+// more is true before damage too: the next member is an error then.
+func (r *reader) more() bool { return r.dec.PeekKind() != '}' }
+
+func (r *reader) member() (quoted, name, value []byte, err error) {
+	if quoted, err = r.dec.ReadValue(); err != nil {
+		return nil, nil, nil, err
+	}
+	value, err = r.dec.ReadValue()
+	return quoted, unquoted(quoted), value, err
+}
+
+// close ends the object and with it the document.
+func (r *reader) close() error {
+	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
-	for dec.PeekKind() != '}' {
-		quoted, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		name := unquoted(quoted)
-		value, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		v.member(quoted, name, value)
+	return r.end()
+}
+
+func (r *reader) end() error {
+	if _, err := r.dec.ReadToken(); err != io.EOF { //nolint:errorlint // the very one
+		return errMore
 	}
-	_, err := dec.ReadToken()
-	return err
+	return nil
 }
 
 // At is the member of an object with exactly that name, the last one where
@@ -125,48 +186,3 @@ func element(raw []byte, index int) (value []byte, found bool) {
 // Valid reports whether raw is one whole JSON value, with white space at most
 // around it.
 func Valid(raw []byte) bool { return jsontext.Value(raw).IsValid(lenient) }
-
-// Digest is the hex SHA-256 of an object's canonical form: that of RFC 8785, but
-// with the numbers as they stand. The object is rewritten. Its members must be
-// those of UniqueMembers.
-func Digest(object []byte) string {
-	canonical := jsontext.Value(object)
-	if err := canonical.Canonicalize(lenient, jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)); err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:])
-}
-
-// What it takes to know that names are unique and to sort them, as measured: in
-// an object of few names, and in one of many, whose names become a map and whose
-// members are moved.
-const (
-	fewNames      = 64
-	roomPerName   = 40
-	roomPerOfMany = 1100
-)
-
-// tooMany reports whether an object has more names, at any depth, than its size
-// warrants. Colons are counted first, which costs next to nothing.
-func tooMany(data []byte) bool {
-	room := 4*roomAtLeast + 8*len(data)
-	if roomPerOfMany*bytes.Count(data, []byte{':'}) <= room {
-		return false
-	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data), lenient)
-	for room >= 0 {
-		if dec.PeekKind() == '}' {
-			_, length := dec.StackIndex(dec.StackDepth())
-			if names := int(length / 2); names > fewNames {
-				room -= roomPerOfMany * names
-			} else {
-				room -= roomPerName * names
-			}
-		}
-		if _, err := dec.ReadToken(); err != nil {
-			return false
-		}
-	}
-	return true
-}

@@ -165,11 +165,11 @@ func failure(err error, t reflect.Type) *Error {
 		wrong.Path = path(semantic.JSONPointer, t)
 	}
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF): //nolint:errorlint // the very one: there is nothing
 		wrong.Reason, wrong.Err = reasonCutOff, io.ErrUnexpectedEOF
 	case errors.Is(err, ErrMany):
 		wrong.Reason, wrong.Err = reasonMany, ErrMany
-	case errors.Is(err, jsontext.ErrDuplicateName):
+	case errors.Is(err, errTwice):
 		wrong.Reason = reasonTwice
 	case errors.Is(err, errObject):
 		wrong.Reason = reasonObject
