@@ -34,7 +34,9 @@ const (
 )
 
 // Formats of times in strings. The vendor's transaction records have no zone.
-var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", time.DateTime, time.DateOnly}
+var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05Z0700", withoutZone, time.DateTime, time.DateOnly}
+
+const withoutZone = "2006-01-02T15:04:05"
 
 // UnmarshalJSON reads any of the forms and never fails.
 func (t *Time) UnmarshalJSON(data []byte) error {
@@ -88,7 +90,11 @@ func dateParts(array []byte) time.Time {
 func parseTime(text string) time.Time {
 	text = strings.TrimSpace(text)
 	if len(text) > 4 && text[4] == '-' { // all layouts have it there, and few numbers
-		for _, layout := range timeLayouts {
+		layouts := timeLayouts[:]
+		if n := len(withoutZone); len(text) == n && text[n-1] != 'Z' {
+			layouts = layouts[2:] // those that fail cost the most
+		}
+		for _, layout := range layouts {
 			if t, err := time.Parse(layout, text); err == nil {
 				return inRange(t.UTC())
 			}
