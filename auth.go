@@ -21,9 +21,9 @@ import (
 // key is opaque and differs wherever a token must not be shared. refused is ""
 // or a token that the API has just answered with 401: it is returned again only
 // where fetch gives it again, or was called because of a refusal a moment ago;
-// the 401 is then the call's answer, and the token stays. fetch gets a new token, with its own retries and time limit; the
-// store calls it at most once at a time for a key, and should do so detached
-// from the ctx of the one caller who happened to come first. Token returns
+// the 401 is then the call's answer, and the token stays. fetch gets a new token,
+// with its own retries and time limit. The store calls it at most once at a time
+// for a key, detached from the ctx of the caller that came first. Token returns
 // ctx's error when ctx ends while it waits.
 type TokenStore interface {
 	Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error)
@@ -31,8 +31,8 @@ type TokenStore interface {
 
 // MemoryTokenStore is the TokenStore of one process and the default. A token
 // is fetched again in the background when a tenth of its life is left, and
-// callers wait only where there is none that is good. A store over a network
-// does well to stand behind one: its Token is then what fetch calls.
+// callers wait only where no good one is left. Put it in front of a store over a
+// network, whose Token its fetch then calls.
 type MemoryTokenStore struct{ store token.Store }
 
 // NewMemoryTokenStore makes an empty store, which a zero MemoryTokenStore is too.
@@ -48,8 +48,8 @@ func (s *MemoryTokenStore) Token(ctx context.Context, key, refused string, fetch
 	return got, err
 }
 
-// credentialsRefused reports whether the token endpoint has said no: it is then
-// not asked at once again, as that can lock an account.
+// credentialsRefused reports whether the token endpoint refused the credentials. The
+// next fetch then waits, since repeated refusals can lock an account.
 func credentialsRefused(err error) bool {
 	status := 0
 	var auth *AuthError
@@ -115,7 +115,7 @@ func (c *config) bearer(got *oauth2.Token, err error) (string, error) {
 func (a asked) sourceError(err error) error {
 	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, sentinel) {
-			return sentinel // the caller's own giving up, which is no failure of the token
+			return sentinel // the caller gave up; the token did not fail
 		}
 	}
 	e := &AuthError{Operation: a.operation, Where: a.where, Reason: "the token source failed"}
@@ -225,7 +225,7 @@ func (a asked) authError(err error) error {
 	return e
 }
 
-// noToken is about an answer that is none, or that holds no token.
+// noToken is about a fetch without an answer, or with an answer that holds no token.
 func (a asked) noToken(f *transport.Failure) *AuthError {
 	e := &AuthError{Operation: a.operation, Where: a.where, Attempts: f.Attempts, cause: a.failure(f)}
 	if said, ok := errors.AsType[*APIError](e.cause); ok {

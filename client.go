@@ -27,7 +27,7 @@ type Client struct {
 	patience  func() patience // of an export with calls that its functions make; nil elsewhere
 }
 
-// family is what a client shares with those that With makes of it.
+// family holds the parts that a client shares with those that With makes of it.
 type family struct {
 	base    http.RoundTripper
 	pause   *transport.Pause
@@ -43,9 +43,9 @@ func NewClient(opts ...Option) (*Client, error) {
 	return newClient(c)
 }
 
-// NewClientFromEnv is NewClient with what the TRULIOO_ variables say for each
-// thing that no option says; doc.go has the table. The error of missing
-// credentials names both variables.
+// NewClientFromEnv is NewClient where the TRULIOO_ variables fill each setting that
+// no option gives; doc.go has the table. The error of missing credentials names
+// both variables.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	c := newConfig()
 	c.apply(opts)
@@ -99,8 +99,8 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	return build(child, &f), nil
 }
 
-// ForEvent gives the client of the environment in which the event happened.
-// It is the client itself where that is its own environment.
+// ForEvent returns the client of the environment in which the event happened: c
+// itself where that is c's own environment.
 func (c *Client) ForEvent(ev *Event) *Client {
 	env := Live
 	if ev != nil && ev.Test {
@@ -150,10 +150,10 @@ func (c *Client) CloseIdleConnections() {
 	(&http.Client{Transport: c.family.base}).CloseIdleConnections()
 }
 
-// GetJSON is the way out for an endpoint that the library does not know. path
-// is relative to the environment and version, such as "query/workflows", and
-// already escaped. The answer is one whole JSON value, with retries, auth and
-// the cap as for any call.
+// GetJSON asks an endpoint that the library does not know. path is relative to the
+// environment and version, such as "query/workflows", and already escaped. The
+// answer is one whole JSON value. Retries, tokens and the cap on the size are those
+// of any call.
 func (c *Client) GetJSON(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	if !transport.Below(path) {
 		return nil, &ArgumentError{Argument: "path", Reason: "must be relative, without a query, a fragment or dot segments"}
@@ -177,8 +177,8 @@ func checkContext(ctx context.Context) error {
 	return nil
 }
 
-// get gets what a route answers with. id is the client's where the route has
-// one, and "" elsewhere. decode gets the whole body, which is its to keep.
+// get asks a route and decodes the answer. id is the end client's where the path has
+// one, else "". decode gets the whole body, and may keep it.
 func get[T any](ctx context.Context, c *Client, r route, id string, query url.Values, decode func(body []byte) (*T, error)) (*T, error) {
 	if err := r.checkID(id); err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func get[T any](ctx context.Context, c *Client, r route, id string, query url.Va
 	return answer, nil
 }
 
-// call makes a JSON call. decode gets the whole body, which is its to keep.
+// call makes a JSON call. decode gets the whole body, and may keep it.
 func (c *Client) call(ctx context.Context, operation, address string, decode func([]byte) error) error {
 	if err := checkContext(ctx); err != nil {
 		return err

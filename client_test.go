@@ -89,7 +89,7 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 	}
 }
 
-// Whoever gives nothing learns what to give, and whoever gives "" that it is empty.
+// The error of missing credentials says what to give, and that of "" says that it is empty.
 func TestNewClient_tells_missing_from_empty(t *testing.T) {
 	t.Parallel()
 	_, err := trulioo.NewClient()
@@ -327,8 +327,7 @@ func TestWithHTTPClient(t *testing.T) {
 	})
 }
 
-// Whatever a child is given takes the place of what it would share, and the
-// parent keeps its own.
+// A child's option replaces the part that it would share; the parent keeps its own.
 func TestClient_With_replaces_what_is_shared(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

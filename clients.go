@@ -106,7 +106,7 @@ func (p *Profile) checkID(clientID string, body []byte) error {
 	return &DecodeError{Path: "id", Reason: "the answer is the profile of another client", cause: ErrUnexpectedAnswer}
 }
 
-// filter is what the options share with an export.
+// filter holds the fields that the options share with an export.
 func (o *ClientListOptions) filter() *ClientFilter {
 	return &ClientFilter{After: o.After, Before: o.Before, Statuses: o.Statuses, FlowID: o.FlowID}
 }
@@ -147,7 +147,7 @@ func (f *ClientFilter) check(options string) error {
 	return nil
 }
 
-// query is what asks for a page of the clients that the filter chooses.
+// query has the parameters that ask for a page of the clients that the filter chooses.
 func (f *ClientFilter) query(d Dialect, limit, page int) url.Values {
 	query := pagingQuery(limit, page)
 	if !f.After.IsZero() {

@@ -44,8 +44,9 @@ type config struct {
 	given // by this NewClient or With
 }
 
-// secret is a text that fmt cannot reach: in an unexported field of a caller's
-// struct it calls no method, prints what it can follow, and of a function only the address.
+// secret is a text that fmt cannot reach. In an unexported field of a caller's struct
+// fmt calls no method and prints everything that it can follow, but only the address
+// of a function.
 type secret func() string
 
 func newSecret(text string) secret { return func() string { return text } }
@@ -57,8 +58,8 @@ func (s secret) text() string {
 	return s()
 }
 
-// given holds the options that were given, each with the name that an error
-// should call it by: its own, or an environment variable's.
+// given holds the options that were given, each with the name that an error calls
+// it by: its own, or that of an environment variable.
 type given map[string]string
 
 func (g given) has(option string) bool { return g[option] != "" }
@@ -162,7 +163,7 @@ func (c *config) checkURLs() error {
 }
 
 // checkInheritedEndpoint refuses to send credentials to the vendor's own token
-// endpoint where the API is some server of the caller's: that one has its own.
+// endpoint where the API is a server of the caller's, which has an endpoint of its own.
 func (c *config) checkInheritedEndpoint() error {
 	if c.tokenSource != nil || c.version == V1 || !transport.Local(c.baseURL) {
 		return nil
@@ -215,7 +216,7 @@ func headerSafe(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, odd)
 }
 
-// fromEnv fills what no option has given.
+// fromEnv fills the settings that no option has given.
 func (c *config) fromEnv() error {
 	for _, v := range []struct {
 		option, variable string
@@ -294,7 +295,7 @@ func (c *config) credentialsFromEnv() error {
 	return nil
 }
 
-// whereAt says whom a call asks, in words that are all settings of the caller's.
+// whereAt says whom a call asks. All its words are settings of the caller's.
 func (c *config) whereAt(address string) string {
 	words := string(c.environment) + ", " + string(c.version)
 	if u, err := url.Parse(address); err == nil && u.Hostname() != "" {

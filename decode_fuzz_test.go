@@ -198,8 +198,8 @@ func TestAnswersTakeTenTimesTheirSizeAtMost(t *testing.T) {
 	}
 }
 
-// What the API sends is far from the bound: real answers take about as much as
-// they are long.
+// The API's answers are far from the bound: decoded, they take about as much memory
+// as they are long.
 func TestTidyAnswersAreFarFromTheBound(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"profile.json", "profile_awkward.json", "vendor/client.json"} {

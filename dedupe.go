@@ -20,9 +20,10 @@ const (
 )
 
 // Deduper remembers which events were handled, by Event.Key and the name of the
-// handler, if it has one. A WebhookHandler reserves an event, runs its function, and then commits or releases it. A
-// claim fences: only its holder can commit or release, and once the lease has
-// ended and another holds the event, the old claim is refused with an error.
+// handler, if it has one. A WebhookHandler reserves an event, runs its function, and
+// then commits or releases it. A claim fences: only its holder can commit or release.
+// Once the lease has ended and another holds the event, the old claim is refused with
+// an error.
 // An event whose holder died is new again when the lease ends: it runs at
 // least once and is never lost. Methods are called from many goroutines.
 type Deduper interface {

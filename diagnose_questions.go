@@ -546,7 +546,7 @@ func (d *doctor) files(ctx context.Context) bool {
 	d.tell(topic, direct, !slices.ContainsFunc(hosts, func(a answered) bool { return a.host != hosts[0].host }), "")
 	d.tell(topic, ranges, resp.StatusCode == http.StatusPartialContent, "status "+strconv.Itoa(resp.StatusCode))
 	tag := resp.Header.Get("ETag")
-	detail := map[bool]string{true: "there is none", false: "it is weak"}[tag == ""]
+	detail := map[bool]string{true: "they have none", false: "it is weak"}[tag == ""]
 	strong := strings.HasPrefix(tag, `"`)
 	if strong {
 		detail = ""

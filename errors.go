@@ -19,8 +19,8 @@ import (
 var (
 	// ErrNotFound means that the API itself said so: a 404 with a JSON body, or,
 	// whatever the status, one of the codes by which Workflow Studio says that a
-	// flow, a node or a client does not exist. The 404 of a gateway, which has a
-	// page or nothing as its body, is not ErrNotFound: what it stands before may exist.
+	// flow, a node or a client does not exist. The 404 of a gateway, whose body is a
+	// page or empty, is not ErrNotFound: the client behind the gateway may exist.
 	ErrNotFound = errors.New("trulioo: not found")
 	// ErrUnauthorized is a 401, or credentials that the token endpoint refused.
 	ErrUnauthorized = errors.New("trulioo: unauthorized")
@@ -40,15 +40,15 @@ var (
 	// account sends none even when asked.
 	ErrNoDetails = errors.New("trulioo: no full service details: " +
 		"GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked")
-	// ErrScreeningUnknown means that the outcome of a watchlist check is not
-	// known, or that not all of its hits are. It is never to be taken for "no hit".
+	// ErrScreeningUnknown means that the outcome of a watchlist check is unknown, or
+	// that its list of hits is incomplete. Never take it for "no hit".
 	ErrScreeningUnknown = errors.New("trulioo: the outcome of a watchlist check is unknown, or its list of hits is incomplete")
-	// ErrUnexpectedAnswer means that an answer has a status of success and is not
+	// ErrUnexpectedAnswer means that the status is a success and the answer is not
 	// what was asked for: a gateway's page, no object, an error, an empty object,
-	// the profile of somebody else. It is tried again as a 502 is, where that can help.
+	// another client's profile. It is retried as a 502 is, where that can help.
 	ErrUnexpectedAnswer = errors.New("trulioo: the status is a success, but the answer is not what was asked for")
-	// ErrOpenEnded means that nothing tells where a file ends, so that it may
-	// have been cut off; see FilesService.Download and WithOpenEndedFiles.
+	// ErrOpenEnded means that the server does not say where a file ends, so that it
+	// may have been cut off; see FilesService.Download and WithOpenEndedFiles.
 	ErrOpenEnded = errors.New("trulioo: the server does not say where the file ends")
 	// ErrPaging means that the pages of a list contradict each other, so that
 	// going on could lose or repeat rows.
@@ -251,8 +251,8 @@ func (e *DecodeError) what() string {
 func (e *DecodeError) Unwrap() error { return e.cause }
 
 // WebhookError means that the caller's function or Deduper failed. It prints
-// the step and, of a panic, the type of its value; the caller's own error,
-// which can hold anything, is what it wraps.
+// the step and, of a panic, the type of its value. It wraps the caller's own error,
+// which can hold anything.
 //
 //trulioo:redact text
 type WebhookError struct {
@@ -379,8 +379,8 @@ func (a asked) transportError(err error, attempts int) *TransportError {
 
 const maxKeptBody = 64 << 10 // as of an answer whose status is an error
 
-// unexpected is the error for JSON that is not what was asked for: what it says
-// as an error, or else the reason why it is none of our answers.
+// unexpected is the error for JSON that is not what was asked for: the error that
+// the JSON describes, or else reason.
 func unexpected(body []byte, place, reason string) error {
 	return saidOr(body, &DecodeError{Path: place, Reason: reason, cause: ErrUnexpectedAnswer})
 }

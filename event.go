@@ -75,13 +75,13 @@ var serviceTypes = wire.Of(ServiceEIDV, ServiceDocV, ServiceKYBSearch, ServiceKY
 	ServicePersonWL, ServiceBusinessWL, ServiceElectronicID, ServiceSharedSigning,
 	ServiceTwilio, ServiceAccept, ServiceReject)
 
-// Event is one callback of the vendor. What a callback has beyond these
-// fields, such as the form data of EventStepSubmit, is in Raw; see Field.
+// Event is one callback of the vendor. Raw holds what a callback has beyond these
+// fields, such as the form data of EventStepSubmit; see Field.
 // All events of one end client bear the same ClientID, and the vendor sends no
 // id of the event itself; see Key.
 //
 // A field that the callback lacks, or that is of another kind than expected,
-// has its zero value: an odd field must not lose the event.
+// has its zero value, so that an odd field does not lose the event.
 //
 //trulioo:redact
 type Event struct {
@@ -200,8 +200,8 @@ func eventError(operation string, err error) error {
 // callback's canonical JSON without the top-level "retry" and "token".
 // Canonical is the form of RFC 8785, no space, names sorted and strings with the
 // fewest escapes, but for numbers, which stay as they were sent. Two events that
-// are alike in all else, time included, have one key. An Event that was not decoded from JSON
-// has the key of the JSON it encodes to.
+// are alike in all else, time included, have one key. An Event that was not decoded
+// from JSON has the key of the JSON that it encodes to.
 func (e *Event) Key() string {
 	if e.key != "" {
 		return e.key
@@ -248,9 +248,9 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON gives the callback without its verification token, which is a
-// credential, and so what is fit for a queue: decoded again it has the same
-// fields and the same key. An Event without Raw is encoded from its fields.
+// MarshalJSON returns the callback without its verification token, which is a
+// credential. The result is fit for a queue: decoded again it has the same fields
+// and the same key. An Event without Raw is encoded from its fields.
 func (e Event) MarshalJSON() ([]byte, error) {
 	if len(e.Raw) == 0 {
 		return wire.Marshal(e.wire())

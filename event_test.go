@@ -214,8 +214,8 @@ func TestEventField(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// What is published for other processes omits the token, which is a credential,
-// and means the same event there.
+// An event that is published for other processes omits the token, which is a
+// credential, and decodes to the same event there.
 func TestEventThroughAQueue(t *testing.T) {
 	t.Parallel()
 	ev := parse(t, wholeEvent)

@@ -12,7 +12,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// What the server said is in the fields; what is printed has nothing of it.
+// The fields hold what the server said. The printed error does not show it.
 func ExampleAPIError() {
 	srv, err := truliootest.Start()
 	if err != nil {
@@ -34,7 +34,7 @@ func ExampleAPIError() {
 	// 404 4100 1 32
 }
 
-// What the server would silently replace by its default never gets there.
+// A value that the server would silently replace by its default is refused before it is sent.
 func ExampleArgumentError() {
 	client, err := trulioo.NewClient(trulioo.WithCredentials("id", "a secret of some length"))
 	if err != nil {

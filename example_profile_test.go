@@ -74,7 +74,7 @@ func ExampleClientsService_Get() {
 	// trulioo.Profile[redacted]
 }
 
-// What was entered, by its role. Profiles that were kept as JSON decode too.
+// The role finds what was entered. Profiles that were stored as JSON decode too.
 func ExampleProfile_Value() {
 	var profile trulioo.Profile
 	if err := json.Unmarshal([]byte(ada), &profile); err != nil {
@@ -136,7 +136,7 @@ func ExampleProfile_Text() {
 	//   f3                           2022-**-**
 }
 
-// What was checked, and how each data source answered.
+// Services lists the checks, and Details how each data source answered.
 func ExampleServiceResult_Details() {
 	var profile trulioo.Profile
 	if err := json.Unmarshal([]byte(ada), &profile); err != nil {

@@ -26,7 +26,7 @@ func ExampleNewWebhookHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /trulioo", handler)
 
-	// What the vendor does: the handshake, an event, and the same event again.
+	// The vendor sends the handshake, an event, and the same event again.
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	vendor := truliootest.Sender{Token: truliootest.WebhookToken, Secret: truliootest.WebhookSecret}

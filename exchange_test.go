@@ -34,8 +34,8 @@ func withTransport(t *testing.T, base http.RoundTripper, options ...trulioo.Opti
 	return client
 }
 
-// Whatever a RoundTripper gives that net/http accepts was a nil dereference, in
-// the token's goroutine the end of the process.
+// A RoundTripper may return odd answers that net/http accepts. They once caused a nil
+// dereference, which in the token's goroutine ended the process.
 func TestTrap_transports_that_nethttp_accepts(t *testing.T) {
 	t.Parallel()
 	recorded := func(status int, body string) *http.Response {

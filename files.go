@@ -127,8 +127,8 @@ func (s *FilesService) ask(ctx context.Context, method, key string, header http.
 	}
 }
 
-// pageForFile refuses a gateway's page, or an error in JSON, in place of a file
-// whose name says that it is something else: it must not pass for a photo.
+// pageForFile refuses a gateway's page or an error in JSON where the name of the
+// file promises something else: a page must not pass for a photo.
 func pageForFile(key, contentType string) error {
 	kind, _, _ := strings.Cut(contentType, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))

@@ -281,7 +281,7 @@ func (r *requestIDs) Start(ctx context.Context, step trulioo.Step) (context.Cont
 	}
 }
 
-// Whatever the server calls an id goes into logs and traces.
+// The server chooses the request ids that go into logs and traces.
 func TestObserver_sees_only_ids_fit_for_a_log(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

@@ -82,7 +82,7 @@ func WithHTTPClient(client *http.Client) Option {
 }
 
 // RetryPolicy bounds the retries of a call. A zero field means the default.
-// What is retried stands in the package's overview.
+// The package's overview says what is retried.
 type RetryPolicy struct {
 	MaxAttempts    int           // exchanges of a call, the first included; default 4; 1 turns retries off
 	MinWait        time.Duration // the bound of the first random wait, doubled with each attempt; default 200 ms

@@ -192,7 +192,7 @@ func fillAll(v reflect.Value, depth int) {
 	}
 }
 
-// What encodes with the vendor's names does so once.
+// Values that encode with the vendor's names have each name once.
 func TestPagesFilesAndAnswersEncodeOnce(t *testing.T) {
 	t.Parallel()
 	for want, value := range map[string]any{

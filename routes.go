@@ -36,7 +36,7 @@ const (
 	DefaultTokenURL    = "https://auth-api.trulioo.com/connect/token" //nolint:gosec // an address
 )
 
-// tokenPathV1 is where v1 tokens are had, below the base URL.
+// tokenPathV1 is the path of the v1 token endpoint, below the base URL.
 const tokenPathV1 = "oauth/accessToken" //nolint:gosec // a path
 
 // The operations, as Step.Operation and the Operation of the errors name them.
@@ -68,7 +68,7 @@ var routes = struct{ workflows, clients, client, file route }{
 	file:      route{OperationDownloadFile, "query/file"},
 }
 
-// prefix is what stands before a route's path.
+// prefix is the part of a URL before the route's path.
 func prefix(base string, env Environment, version APIVersion) string {
 	p := strings.TrimRight(base, "/")
 	if env == Test {

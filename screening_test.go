@@ -13,7 +13,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// What a watchlist's source appends, and the parts of a check around it.
+// The fields that a watchlist's source appends, and the parts of a check around them.
 const (
 	noHit       = `{"FieldName":"WatchlistState","Data":"No Hit"}`
 	potential   = `{"FieldName":"WatchlistState","Data":"Potential Hit"}`
@@ -226,7 +226,7 @@ func assertScreeningError(t *testing.T, err error, outcome trulioo.ScreeningOutc
 	assert.Contains(t, err.Error(), "1 of 1")
 }
 
-// What is no watchlist check is no screening, and nobody comes out clear by it.
+// A check that is not a watchlist check is no screening, and makes nobody clear.
 func TestNoScreening(t *testing.T) {
 	t.Parallel()
 	for name, services := range map[string]string{

@@ -95,7 +95,7 @@ func (p Profile) lastCheck(flowID string) (at Time) {
 // person can go through another workflow. A status that is not known is not
 // final.
 //
-// As far as the vendor's pages and running accounts show:
+// The vendor's pages and running accounts show these meanings:
 //
 //	ACCEPTED        the workflow or somebody of the account accepted   final
 //	REJECTED        the workflow or somebody of the account rejected   final

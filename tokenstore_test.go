@@ -74,7 +74,7 @@ func TestMemoryTokenStore_zero_value_is_empty(t *testing.T) {
 	})
 }
 
-// What a fetch brings instead of a token is an *AuthError, as are its own.
+// The store's own errors and those of its fetch are an *AuthError.
 func TestMemoryTokenStore_errors(t *testing.T) {
 	t.Parallel()
 	foreign := errors.New("of a store behind")

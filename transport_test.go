@@ -534,7 +534,7 @@ func TestWithRateLimit(t *testing.T) {
 		require.ErrorIs(t, err, trulioo.ErrRateLimited)
 		assert.Equal(t, 12, srv.Count(truliootest.ListWorkflows))
 
-		// What was not waited for is not taken from the others.
+		// A wait that was given up takes nothing from the others.
 		begun = time.Now()
 		_, err = live.Workflows.List(t.Context(), nil)
 		require.NoError(t, err)

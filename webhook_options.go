@@ -165,11 +165,11 @@ func (c *webhookConfig) validate() error {
 	return nil
 }
 
-// minSecret refuses what can only be a piece of a secret, or a mistake: the
-// vendor's have about 40 characters.
+// minSecret refuses a piece of a secret, or a mistake: the vendor's secrets have
+// about 40 characters.
 const minSecret = 8 // bytes
 
-// checkSecrets refuses what would verify everything, and what would panic.
+// checkSecrets refuses secrets that would verify everything, or that would panic.
 func checkSecrets(argument string, secrets []string) error {
 	if len(secrets) == 0 || slices.Contains(secrets, "") {
 		return &ArgumentError{argument, "needs a secret, and none may be empty"}

@@ -17,9 +17,9 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// The way of a callback, from the socket to the user's function and back, in
-// the order in which it is gone: ServeHTTP or Handle, arrive, verify, open,
-// dispatch, run, settle, and last the response.
+// This file follows a callback from the socket to the user's function and back:
+// ServeHTTP or Handle, arrive, verify, open, dispatch, run, settle, and last the
+// response.
 
 // receiver is what a WebhookHandler is made of.
 type receiver struct {
@@ -90,11 +90,11 @@ const (
 	signatureHeader = "X-Trulioo-Signature" // the hex HMAC-SHA256 of the body
 )
 
-// readTimeout is how long a body may take to arrive. Nothing is known of its
-// sender yet, and the vendor itself has hung up by then.
+// readTimeout is how long a body may take to arrive. Its sender is not verified yet,
+// and the vendor itself has hung up by then.
 const readTimeout = 10 * time.Second
 
-// arrive reads an HTTP request and passes its body on.
+// arrive reads an HTTP request and verifies its body.
 func (r *receiver) arrive(ctx context.Context, w http.ResponseWriter, req *http.Request) response {
 	if req.Method != http.MethodPost {
 		return refused(http.StatusMethodNotAllowed, &ArgumentError{"method", "must be POST"})
@@ -139,7 +139,7 @@ func (r *receiver) unread(err error) response {
 	return refused(http.StatusBadRequest, &ArgumentError{"body", "cut off"})
 }
 
-// message is arrive for what did not come over net/http.
+// message is arrive for a callback that did not come over net/http.
 func (r *receiver) message(ctx context.Context, header http.Header, body []byte) response {
 	if !webhook.IsJSON(strings.Join(webhook.Values(header, contentType), ",")) {
 		return refused(http.StatusUnsupportedMediaType, errContentType)
@@ -155,9 +155,9 @@ var (
 	errContentEncoding = &ArgumentError{contentEncoding, "must be gzip or none"}
 )
 
-// verify checks the signature of a whole body, which is the receiver's to keep,
-// and decompresses it. The signature is of the bytes as they came or, where
-// something on the way has compressed them, as they were before.
+// verify checks the signature of a whole body, which the receiver may keep, and
+// decompresses it. The signature is of the bytes as they came or, where a proxy has
+// compressed them, of the bytes before that.
 func (r *receiver) verify(ctx context.Context, signatures, codings []string, body []byte) response {
 	compressed, known := webhook.IsGzip(codings, body)
 	if !known {
@@ -183,7 +183,7 @@ func (r *receiver) signed(signatures []string, body []byte) bool {
 	return len(signatures) == 1 && r.secrets.Signed(body, signatures[0])
 }
 
-// perhapsBase64 says what is wrong with a body that a platform has encoded.
+// perhapsBase64 is the error for a body that a platform may have encoded.
 func perhapsBase64(body []byte, err error) error {
 	if !webhook.LooksBase64(body) {
 		return err
@@ -212,12 +212,12 @@ func (r *receiver) open(ctx context.Context, body []byte) response {
 	return r.dispatch(ctx, ev)
 }
 
-// isToken takes a string.
+// isToken compares a token, which must be a string.
 func (r *receiver) isToken(token []byte) bool {
 	return len(token) > 0 && token[0] == '"' && r.tokens.Have([]byte(wire.Text(token)))
 }
 
-// stranger tells what is no callback from one without the right token.
+// stranger tells a body that is not a callback from a callback without the right token.
 func stranger(body []byte) response {
 	tokens := 0
 	err := wire.Members(body, func(_, name, _ []byte) {
@@ -234,7 +234,7 @@ func stranger(body []byte) response {
 	return refused(http.StatusUnauthorized, ErrWebhookToken)
 }
 
-// handshake gives the challenge back in the very bytes that it came in.
+// handshake returns the challenge byte for byte.
 func handshake(challenge []byte) response {
 	if len(challenge) == 0 || challenge[0] != '"' {
 		return refused(http.StatusBadRequest, &DecodeError{Operation: "answer handshake", Path: "challenge", Reason: "not a string"})
@@ -287,7 +287,7 @@ func (r *receiver) reserve(ctx context.Context, key string) (claim string, state
 	return claim, state, err
 }
 
-// settle commits or releases a claim. The caller's end does not cut it short.
+// settle commits or releases a claim. It does not stop when the caller goes away.
 func (r *receiver) settle(ctx context.Context, key, claim string, failed error) {
 	if claim == "" {
 		return
@@ -346,8 +346,8 @@ func refused(status int, err error) response {
 	return response{status: status, result: "refused", err: err}
 }
 
-// withoutType is the result of an event that does not say what happened: the
-// vendor's events all do, so that something is wrong with it or with us.
+// withoutType is the result of an event that does not say what happened. The vendor's
+// events all do, so that such an event points to a fault of the sender or of ours.
 const withoutType = "handled, without a type"
 
 // ran is the response to an event whose function has ended.
@@ -371,7 +371,7 @@ var errGoexit = errors.New("trulioo: the goroutine was ended by runtime.Goexit")
 // ended its goroutine, as the FailNow of a test does.
 var endedByGoexit = ran("", errGoexit)
 
-// answers are all that a sender learns.
+// answers are the only bodies that a sender is sent, but for the challenge.
 var answers = map[int][]byte{
 	http.StatusOK:                    []byte(`{"status":"ok"}`),
 	http.StatusBadRequest:            []byte(`{"error":"bad request"}`),

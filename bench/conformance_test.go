@@ -388,7 +388,7 @@ func TestExportConforms(t *testing.T) {
 	assert.Equal(t, []string{"fetchToken", "getClient", "listClients"}, conforms(t, openClosed(t), srv, taps))
 }
 
-// What the server answers to a mistake is in the document, too.
+// The document also has the server's answers to mistakes.
 func TestFailuresConform(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

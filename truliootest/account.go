@@ -212,7 +212,7 @@ func (a *Account) Insert(at time.Time) string {
 	return a.id(a.insert(at))
 }
 
-// Remove deletes a client; false if there is none of this id.
+// Remove deletes a client. It returns false if no client has this id.
 func (a *Account) Remove(id string) bool {
 	return a.edit(id, func(i int) {
 		if r := &a.records[i]; r.own != nil {

@@ -145,8 +145,8 @@ func TestOneFault(t *testing.T) {
 	truliootest.TestTokenStore(t, func(*testing.T) trulioo.TokenStore { return &faultyStore{fault: fault} })
 }
 
-// A contract that nobody can break is none: each fault makes its test fail, and
-// no fault makes none fail.
+// A contract that nobody can break proves nothing: each fault makes its test fail,
+// and without a fault no test fails.
 func TestConformanceFindsFaults(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()

@@ -15,7 +15,7 @@
 // one is, unless it is made without [AccountSpec].Mocks. Put adds a client of your own, byte for
 // byte.
 //
-// What a test can make worse, and combine:
+// A test can make these things worse, and combine them:
 //
 //   - lists: [Listing] has the order, the filter, the limits, the ties, the
 //     empty pages and the lies; [Churn] changes the account between requests;
@@ -25,7 +25,7 @@
 //     fields and lower-case statuses;
 //   - anything at all: [Server.Fail] makes chosen requests fail in a chosen way.
 //
-// What a test can ask afterwards: [Server.Count], [Server.Connections],
+// Afterwards a test can ask [Server.Count], [Server.Connections],
 // [Server.BytesSent] and [Server.Requests].
 //
 // [TestDeduper] and [TestTokenStore] hold a store of yours to the contract of

@@ -292,8 +292,8 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// What real clients of the API send that its page does not show: the other base
-// URL, True and 1, a statuses for each status.
+// Real clients of the API send more than its page shows: the other base URL, True
+// and 1, one statuses parameter for each status.
 func TestWhatRealClientsSend(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 60})))
@@ -335,7 +335,7 @@ func TestWhatRealClientsSend(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A field that nobody knows is none of the account's flows, fields or files.
+// An unknown field is not counted among the account's flows, fields or files.
 func TestUnknownFieldsAreNotAmongTheAccountsOwn(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithDialect(truliootest.Dialect{UnknownFields: true}))

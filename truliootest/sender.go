@@ -24,7 +24,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-// What a Server's sender proves itself with; give them to the handler under test.
+// A Server's sender proves itself with these; give them to the handler under test.
 const (
 	WebhookToken  = "verification-token-of-the-builder"
 	WebhookSecret = "shared-secret-of-the-account"

@@ -190,8 +190,8 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
-// What the sandbox prints can be pasted: the variables, and four commands that
-// answer with what they say.
+// The variables and the four commands that the sandbox prints can be pasted into a
+// shell, and the commands answer as the sandbox says.
 func TestTheSandboxsCommandsCanBePasted(t *testing.T) {
 	t.Parallel()
 	curl, err := exec.LookPath("curl")

@@ -53,7 +53,7 @@ func TestREADMEBlockIsTheCodeAbove(t *testing.T) {
 	require.Contains(t, strings.ReplaceAll(string(code), "\r\n", "\n"), indented)
 }
 
-// What a reader copies also runs.
+// The code that a reader copies also runs.
 func TestREADMEBlockRuns(t *testing.T) { //nolint:paralleltest // it sets the environment
 	for name, value := range map[string]string{
 		"TRULIOO_CLIENT_ID": "id", "TRULIOO_CLIENT_SECRET": "secret", "TRULIOO_WEBHOOK_TOKEN": "token",

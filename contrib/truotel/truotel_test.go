@@ -332,7 +332,7 @@ func TestWebhookIsALinkInTheChain(t *testing.T) {
 	require.Equal(t, []trace.SpanKind{trace.SpanKindInternal, trace.SpanKindServer}, kinds)
 }
 
-// Whatever happens: no id, key, token, secret, address or name of a person.
+// No id, key, token, secret, address or personal name is exported, whether a call succeeds or fails.
 func TestNothingPersonalIsExported(t *testing.T) {
 	t.Parallel()
 	s, srv := observe(t), truliootest.NewServer(t)

@@ -62,7 +62,7 @@ func TestREADMEBlockIsTheCodeAbove(t *testing.T) {
 	require.Contains(t, strings.ReplaceAll(string(code), "\r\n", "\n"), indented)
 }
 
-// What a reader copies also runs.
+// The code that a reader copies also runs.
 func TestREADMEBlockRuns(t *testing.T) { //nolint:paralleltest // it sets the environment
 	for name, value := range map[string]string{
 		"REDIS_ADDRESS": startRedis(t).Addr, "TOKEN_KEY": base64.StdEncoding.EncodeToString(key(1)),

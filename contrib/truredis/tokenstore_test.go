@@ -177,8 +177,8 @@ func TestKeysRotate(t *testing.T) {
 	require.EqualValues(t, 2, from.fetches.Load())
 }
 
-// What no key opens, since it was sealed with another, tampered with or copied
-// from another place, is no outage: the process fetches its own and says so.
+// A token that no key decrypts is not an outage, whether it was encrypted with another
+// key, tampered with or copied: the process fetches its own token and logs that it does.
 func TestUnreadableTokenIsNotUsed(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, client *redis.Client){
@@ -402,8 +402,8 @@ func TestLastingRefusalHasABrakeForAll(t *testing.T) {
 	}
 }
 
-// Whoever holds the lock and dies, or hangs, is replaced when its lease ends;
-// what it brings later does not replace what its successor brought.
+// A process that holds the lock and dies or hangs is replaced when its lease ends.
+// A token that it stores later does not replace its successor's.
 func TestHolderOfTheLockHangs(t *testing.T) {
 	t.Parallel()
 	client, from := startRedis(t).Client(t), &source{}

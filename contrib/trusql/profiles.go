@@ -34,7 +34,7 @@ type ChangeKind string
 // The kinds of changes.
 const (
 	ChangeNew      ChangeKind = "new"      // or back after it was gone
-	ChangeModified ChangeKind = "modified" // the list's lastModified is another than in the table, or there is none
+	ChangeModified ChangeKind = "modified" // the list's lastModified differs from the table's, or is missing
 	ChangeGone     ChangeKind = "gone"     // the whole list was read, and the client is not in it
 )
 

@@ -118,7 +118,7 @@ func TestClientsWithoutADate(t *testing.T) {
 	})
 }
 
-// What fails comes again; the rest is there.
+// A client that fails comes again in the next run; the others are stored.
 func TestFailuresComeAgain(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, address string) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a user copies from the README compiles.
+// The README's Go blocks compile as a user copies them.
 func TestGoBlockOfTheREADMECompiles(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")

@@ -15,7 +15,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// What tells a process of this binary that it is a receiver, and of which broker.
+// These variables make a process of this binary a receiver, and name its broker.
 const (
 	envBroker  = "TRUWATERMILL_TEST_BROKER"
 	envAddress = "TRUWATERMILL_TEST_ADDRESS"

@@ -169,7 +169,7 @@ func TestParseMessage(t *testing.T) {
 	}
 }
 
-// Whatever a receiver takes for an event arrives with its key and without its token.
+// Every body that a receiver accepts as an event arrives with its key and without its token.
 func FuzzPublish(f *testing.F) {
 	f.Add([]byte(`{"id":"c","type":"EVENT_CALLBACK","event":{"type":"FLOW_END","ts":1718011363},"token":"secret","retry":1}`))
 	f.Add([]byte(`{"token":{"token":"x"},"flowId":"a\r\nb","test":"TRUE","serviceData":{"fullServiceDetails":{}}}`))

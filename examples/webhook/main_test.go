@@ -118,7 +118,7 @@ func TestServiceIsShort(t *testing.T) {
 	assert.LessOrEqual(t, bytes.Count(text, []byte("\n")), 40)
 }
 
-// What has begun when the stop signal comes is finished, and acknowledged.
+// An event that has begun when the stop signal comes is finished and acknowledged.
 func TestStopFinishesWhatHasBegun(t *testing.T) { //nolint:paralleltest // it sets the environment
 	environment(t, map[string]string{"TRULIOO_WEBHOOK_TOKEN": truliootest.WebhookToken})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -10,9 +10,9 @@ import (
 // smaller on its way, with their old names.
 var compressions = []string{"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd", "dcb", "dcz"}
 
-// Coding is an answer's Content-Encoding as the server spells it, "" where that
-// is none or "identity". compressed says that one of its parts is a compression,
-// which nobody asked for.
+// Coding is an answer's Content-Encoding as the server spells it, "" where it is
+// absent or "identity". compressed says that one of its parts is a compression; no
+// request asks for one.
 func Coding(resp *http.Response) (coding string, compressed bool) {
 	coding = strings.Join(resp.Header.Values("Content-Encoding"), ", ")
 	plain := true

@@ -109,7 +109,7 @@ func TestStoreTriesAheadLessAndLess(t *testing.T) {
 	})
 }
 
-// What comes ahead may be the token in hand, or one that ends no later.
+// The fetch ahead of time may return the current token, or one that ends no later.
 func TestStoreAsksForNoNewsOnlyOnce(t *testing.T) {
 	t.Parallel()
 	const ahead, usable = 54*time.Minute + 50*time.Second, 59*time.Minute + 50*time.Second

@@ -20,8 +20,8 @@ type Call struct {
 	Head      bool                    // a HEAD: the answer has a header and no body
 	Decode    func(body []byte) error // nil for a stream
 
-	// Accept refuses a success whose header tells that it is not the stream that
-	// was asked for, with a *DecodeError; nil takes all.
+	// Accept returns a *DecodeError for a success whose header shows that the stream
+	// is not the one that was asked for; nil accepts all.
 	Accept func(*http.Response) error
 
 	Attempts int // set by Do: the exchanges begun

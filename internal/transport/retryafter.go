@@ -14,8 +14,8 @@ const longest = 365 * 24 * time.Hour
 
 // retryAfter reads for how long the server asks to wait: Retry-After-Ms; else
 // Retry-After in both its forms, seconds, whole or not, and a date; else, of a 429,
-// RateLimit-Reset in seconds. A date in the past is no wait; what is none of
-// these forms is no header.
+// RateLimit-Reset in seconds. A date in the past is no wait; any
+// other form is ignored.
 func retryAfter(status int, h http.Header) (time.Duration, bool) {
 	if wait, ok := number(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return wait, true

@@ -36,7 +36,7 @@ func TestTrap_retry_after_is_read_in_every_form(t *testing.T) {
 			{"date, an hour behind", 503, map[string]string{"Retry-After": at(10*time.Second - time.Hour), "Date": at(-time.Hour)}, 10 * time.Second, true},
 			{"date, an hour ahead", 503, map[string]string{"Retry-After": at(10*time.Second + time.Hour), "Date": at(time.Hour)}, 10 * time.Second, true},
 			{"date in the server's past", 503, map[string]string{"Retry-After": at(time.Hour), "Date": at(2 * time.Hour)}, 0, true},
-			{"date, Date is none", 503, map[string]string{"Retry-After": at(10 * time.Second), "Date": "today"}, 10 * time.Second, true},
+			{"date, Date is malformed", 503, map[string]string{"Retry-After": at(10 * time.Second), "Date": "today"}, 10 * time.Second, true},
 			{"milliseconds", 429, map[string]string{"Retry-After-Ms": "250", "Retry-After": "1"}, 250 * time.Millisecond, true},
 			{"milliseconds that are none", 429, map[string]string{"Retry-After-Ms": "x", "Retry-After": "1"}, time.Second, true},
 			{"reset", 429, map[string]string{"RateLimit-Reset": "7"}, 7 * time.Second, true},
@@ -79,7 +79,7 @@ func TestRetriedAndThrottling(t *testing.T) {
 	}
 }
 
-// Whatever the caller's numbers, a wait is between nothing and the bound.
+// A wait is between zero and the bound for all numbers of the caller's.
 func TestTrap_backoff_saturates(t *testing.T) {
 	t.Parallel()
 	const most = time.Duration(1<<63 - 1)

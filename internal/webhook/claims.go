@@ -18,7 +18,7 @@ const (
 	Done                  // somebody committed it
 )
 
-// What a method of Claims can fail with; the texts are for the library's user.
+// The errors of the methods of Claims. The library's user sees the texts.
 var (
 	errClaimLost = errors.New("trulioo: the claim is no longer held")
 	errFull      = errors.New("trulioo: the deduper is full of events in flight")

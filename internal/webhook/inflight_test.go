@@ -42,8 +42,8 @@ func TestInFlightClosesWhenTheLastKeyEnds(t *testing.T) {
 	})
 }
 
-// What is forgotten leaves its room to what comes: a process that runs for long
-// does not grow.
+// A forgotten event frees its memory, so that a process that runs for long does not
+// grow.
 func TestClaimsKeepToTheirRoom(t *testing.T) {
 	t.Parallel()
 	const size, rounds = 100, 1000

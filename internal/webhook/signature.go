@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// What proves a sender, a signature of the body or a token in it, is compared in
-// constant time, and with every secret, whichever is the right one.
+// A signature of the body, or a token in it, proves the sender. Both are compared in
+// constant time with every secret, so that the time does not tell which one matched.
 
 // Secrets check signatures: the hex HMAC-SHA256 of a body under any of them.
 type Secrets []*secret

@@ -42,7 +42,7 @@ func receiver(t *testing.T, target, token string) (address string, seen func() [
 	}
 }
 
-// What is forwarded are the headers and the bytes that came, odd spacing included.
+// The headers and the exact bytes are forwarded, odd spacing included.
 func TestForwardedAsItCame(t *testing.T) {
 	t.Parallel()
 	var got http.Header
@@ -160,7 +160,7 @@ func TestOtherFoldersAreRefused(t *testing.T) {
 	require.NoError(t, folder.Close())
 }
 
-// A body over the limit, and one that is none, are answered and seen.
+// A body over the limit and an empty one are answered and shown.
 func TestStrangeBodies(t *testing.T) {
 	t.Parallel()
 	address, seen := receiver(t, "", "t")

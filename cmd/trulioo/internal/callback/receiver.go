@@ -22,7 +22,7 @@ type Delivery struct {
 	At      time.Time
 	Header  http.Header
 	Body    []byte         // as it came, with the verification token in it
-	Event   *trulioo.Event // nil where the body is none
+	Event   *trulioo.Event // nil where the body is not an event
 	Status  int            // of the answer
 	Result  string         // a word of the library such as handled, duplicate or handshake
 	Took    time.Duration
@@ -118,7 +118,7 @@ func (r *Receiver) receive(ctx context.Context, _ *trulioo.Event) error {
 func Post(ctx context.Context, client *http.Client, target string, header http.Header, body []byte) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return 0, errors.New("the address is not one")
+		return 0, errors.New("the address is not a URL")
 	}
 	request.Header = header.Clone()
 	for _, hop := range []string{"Connection", "Content-Length", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {

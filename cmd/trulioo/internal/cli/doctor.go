@@ -84,7 +84,7 @@ func verdict(report *trulioo.Diagnosis) error {
 	case rest == 0:
 		return nil
 	case held == 0:
-		return fmt.Errorf("nothing could be found out: %s", report.Findings[0].Detail)
+		return fmt.Errorf("no question was answered: %s", report.Findings[0].Detail)
 	}
 	return &someFindings{rest}
 }

@@ -227,7 +227,7 @@ func checkPlace(in string) error {
 		return checkAddress("--in", in)
 	}
 	if _, err := os.Stat(in); err != nil {
-		return errors.New("the place that --in names is not there")
+		return errors.New("the place that --in names does not exist")
 	}
 	return nil
 }

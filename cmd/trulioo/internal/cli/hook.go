@@ -150,9 +150,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, shu
 // listenError says what is wrong with an address.
 func listenError(err error) error {
 	if at, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("the address cannot be listened on: %w", at.Err)
+		return fmt.Errorf("cannot listen on the address: %w", at.Err)
 	}
-	return errors.New("the address cannot be listened on")
+	return errors.New("cannot listen on the address")
 }
 
 // checkTarget refuses what is no address to post to.
@@ -426,9 +426,9 @@ func (a *app) sendAgain(ctx context.Context, to string, callbacks []callback.Cal
 	}
 	switch {
 	case len(callbacks) == 0:
-		return errors.New("there is no such callback in the folder")
+		return errors.New("the folder has no such callback")
 	case failed == len(callbacks):
-		return errors.New("none was acknowledged")
+		return errors.New("no callback was acknowledged")
 	case failed > 0:
 		return fmt.Errorf("%d of %d were not acknowledged: %w", failed, len(callbacks), errSome)
 	}

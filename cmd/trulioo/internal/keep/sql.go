@@ -168,7 +168,7 @@ func (t *dbTime) Scan(value any) (err error) {
 	case string:
 		*t.at, err = time.Parse(time.RFC3339, value)
 	default:
-		err = errors.New("a time of the table is none")
+		err = errors.New("a time in the table cannot be read")
 	}
 	return err
 }

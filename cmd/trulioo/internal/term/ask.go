@@ -48,7 +48,7 @@ func (a *Asker) line() (string, error) {
 	}
 	if line == "" && err != nil {
 		if errors.Is(err, io.EOF) {
-			return "", errors.New("there is nothing more to read")
+			return "", errors.New("the input has ended")
 		}
 		return "", err
 	}

@@ -65,7 +65,7 @@ func (w *Server) found(to http.ResponseWriter, r *http.Request) (callback.Delive
 	n, _ := strconv.Atoi(r.PathValue("n"))
 	d, ok := w.Callbacks.Find(n)
 	if !ok {
-		w.problem(to, r, http.StatusNotFound, "There is no such callback any more.")
+		w.problem(to, r, http.StatusNotFound, "This callback no longer exists.")
 	}
 	return d, ok
 }

@@ -75,7 +75,7 @@ func TestAPersonIsMaskedUntilAskedFor(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status)
 }
 
-// What people entered is text, whatever it looks like.
+// Everything that people entered is shown as text, also where it looks like HTML.
 //
 //nolint:paralleltest // open sets a variable
 func TestWhatPeopleEnterIsEscaped(t *testing.T) {
@@ -136,7 +136,7 @@ func TestCallbacks(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status)
 }
 
-// What happens is told as it happens: callbacks, and exports of other processes.
+// The page shows callbacks, and the exports of other processes, as they happen.
 //
 //nolint:paralleltest // open sets a variable
 func TestTheStream(t *testing.T) {
