@@ -187,9 +187,9 @@ type DatasourceError struct {
 }
 
 // Details decodes FullServiceDetails. The error is ErrNoDetails where there
-// are none, since GetOptions.FullServiceDetails was not set or since the test
-// half of an account sends none even when asked, or a *DecodeError where they are no object. A record as JSON in a string is taken
-// out of it.
+// are none, since GetOptions.FullServiceDetails was not set or since the test half of
+// an account sends none even when asked, or a *DecodeError where they are not an
+// object. A record that is packed as JSON in a string is unpacked.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
 	raw := wire.Unpack(s.FullServiceDetails)
 	if wire.IsEmpty(raw) {

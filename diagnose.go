@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Diagnosis is what Client.Diagnose found out about an account. It holds nothing
+// Diagnosis is the report of Client.Diagnose about an account. It holds nothing
 // personal and no secret: no id, no token, no value of a profile, no count of
-// clients. It is made to be shared, such as in a bug report.
+// clients. It can be shared, such as in a bug report.
 type Diagnosis struct {
 	Host        string      `json:"host"`        // of the base URL, with its port where it names one
 	Environment Environment `json:"environment"` // the half of the account that was asked
@@ -133,8 +133,8 @@ func (d *doctor) tell(topic, guess string, holds bool, detail string) *Finding {
 	return d.find(topic, guess, verdict, detail)
 }
 
-// unknown adds a finding that could not be told. Errors of this library print
-// nothing personal.
+// unknown adds a finding that the account does not show. The detail may be an error:
+// this library's print nothing personal.
 func (d *doctor) unknown(topic, guess string, why any) {
 	detail := fmt.Sprint(why)
 	d.find(topic, guess, VerdictUnknown, strings.TrimPrefix(detail, "trulioo: "))

@@ -49,7 +49,7 @@
 //
 // # Retries
 //
-// A call is tried at most 4 times in all. Tried again are:
+// A call is tried at most 4 times in all. These are tried again:
 //
 //   - the statuses 408, 429, 500, 502, 503 and 504, and from 520 to 530, which
 //     are Cloudflare's for a server behind it that fails;
@@ -63,16 +63,16 @@
 // Nothing else is: a 409 can mean the account's limit, and it is [ErrConflict]
 // at once. After a 401 another token is fetched and the request repeated one
 // time, which does not count as a try. Where the token endpoint gives the same
-// token again, the 401 is the call's answer and the token stays; a 401 that lasts
-// makes it fetch ever more rarely, down to once a minute.
+// token again, the 401 is the call's answer and the token stays. While 401s go on,
+// tokens are fetched ever more rarely, down to once a minute.
 //
 // The wait before the next try is random, from nothing to a bound of 200 ms that
 // doubles with each try up to 10 seconds. A Retry-After header, in seconds or as
 // a date by the answer's own Date, replaces it, and so does Retry-After-Ms or, of a
 // 429, RateLimit-Reset; one longer than 60 seconds is not waited for and the call
 // fails. A 429 of the API, and a 403 or 503 with a Retry-After, stop all calls of the
-// client, and of those that [Client.With] made of it, until the wait is over; an
-// object store's concern its own request only. No wait begins that would outlast the
+// client, and of those that [Client.With] made of it, until the wait is over; those
+// of an object store delay their own request only. No wait begins that would outlast the
 // context's deadline: the call then fails at once, with the API's last answer
 // and context.DeadlineExceeded in the error.
 //
@@ -134,9 +134,9 @@
 // A watchlist check that matched means that the person is CLEAR: Match and
 // Matched of it say the opposite of what they seem to. Ask [Profile.Screenings]:
 // each check is clear, a potential or a confirmed hit, or unknown, which is the
-// zero value. Clear is said only where the vendor says so and nothing in the
-// check says otherwise. What has failed, contradicts itself, is cut off or new is
-// unknown, and never to be taken for clear. [Profile.WatchlistHits] returns
+// zero value. A check is clear only where the vendor says so and nothing in the
+// check says otherwise. A check that failed, contradicts itself, is cut off or has
+// words that are new is unknown; never take it for clear. [Profile.WatchlistHits] returns
 // [ErrScreeningUnknown] for it. docs/screening.md in the repository has the rules.
 //
 // # Security

@@ -82,7 +82,7 @@ type ExportReport struct {
 	// Proven says that no client is missing that was there from the start to the end.
 	// The proof assumes that a client which is deleted does not come back, and that the
 	// server counts its list right; docs/exports.md has it. An export that is not
-	// proven most likely has everybody too, unless Reason tells of more.
+	// proven most likely is complete too, unless Reason says otherwise.
 	Proven bool
 	Reason string // why it is not proven, as a constant text; "" where it is
 

@@ -129,7 +129,7 @@ func (x *export) run(outer context.Context, yield func(*ExportItem, error) bool)
 	}
 }
 
-// end is why there are no more items; nil where all is there.
+// end is the error that ended the items; nil where all of them came.
 func (x *export) end(worked, cancelled, scanned error) error {
 	switch {
 	case x.count.nearlyAllGone(goneOnTheWay):
@@ -178,7 +178,7 @@ func (x *export) work(ctx context.Context) error {
 	return err
 }
 
-// report tells OnReport how it went.
+// report calls OnReport.
 func (x *export) report(r list.Report, err error) {
 	if x.OnReport == nil {
 		return

@@ -43,10 +43,10 @@ const saveBuffer = 128 << 10
 // retry once the body has begun, and no time limit but ctx's and
 // RetryPolicy.IdleTimeout.
 //
-// A file whose end nobody tells, since the answer has neither a length nor
-// chunks, ends in ErrOpenEnded in place of io.EOF: it can be cut anywhere. The
-// library asks the server for the length first, by a range and by HEAD;
-// WithOpenEndedFiles accepts what is left.
+// A file can be cut off unseen where the answer has neither a length nor chunks. The
+// library then asks the server for the length, by a range and by HEAD. Where the
+// server does not say it either, the file ends in ErrOpenEnded instead of io.EOF,
+// unless WithOpenEndedFiles accepts it.
 //
 // Operation: GET query/file
 func (s *FilesService) Download(ctx context.Context, key string) (*File, error) {
@@ -78,9 +78,9 @@ func (s *FilesService) newFile(ctx context.Context, key string, resp *http.Respo
 
 func (s *FilesService) asked() asked { return s.client.config.asked(routes.file.operation) }
 
-// open asks for the file as it is stored: with a compression of the transport's
-// on top, neither its length nor a range of it could be checked. Where nothing
-// in the answer tells the file's length, the server is asked for it.
+// open asks for the file as it is stored. A compression added by the transport would
+// hide its length, and ranges of it could not be checked. Where the answer does not
+// tell the file's length, open asks the server for it.
 func (s *FilesService) open(ctx context.Context, key string, header http.Header) (*http.Response, error) {
 	if key == "" {
 		return nil, &ArgumentError{Argument: "key", Reason: "must not be empty"}
@@ -173,10 +173,9 @@ func (s *FilesService) askLength(ctx context.Context, key string, first *http.Re
 // Save downloads the file of a key to w and returns the bytes written, which
 // are the whole file where the error is nil. A transfer that breaks is resumed
 // only where the server proves by a strong ETag and an exact Content-Range that
-// the rest belongs to what was written; else, with bytes written, it fails: w
-// then holds the beginning of the file. A file whose end nobody tells is written
-// as far as it came and is ErrOpenEnded; see Download. An error of w is returned
-// as it is.
+// the rest belongs to the bytes written so far. Otherwise Save fails, and w holds the
+// beginning of the file. A file of unknown length is written as far as it came, and
+// the error is ErrOpenEnded; see Download. An error of w is returned as it is.
 func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64, error) {
 	if w == nil {
 		return 0, &ArgumentError{Argument: "w", Reason: "must not be nil"}
@@ -194,8 +193,8 @@ func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64
 	}
 }
 
-// copyFile writes what resp brings, if it follows what was written. broken says
-// that the reading failed rather than the writing.
+// copyFile writes the body of resp, if that follows the bytes written so far. broken
+// says that the reading failed rather than the writing.
 func (s *FilesService) copyFile(ctx context.Context, w io.Writer, resp *http.Response, t *download.Transfer) (broken bool, err error) {
 	if !t.Fits(resp) {
 		_ = resp.Body.Close()
@@ -210,8 +209,8 @@ func (s *FilesService) copyFile(ctx context.Context, w io.Writer, resp *http.Res
 	return err != nil && err == body.err && !errors.Is(err, ErrOpenEnded), err //nolint:errorlint // w may well return one of the same kind
 }
 
-// fileBody makes the errors of reading a file typed, a short or long file an
-// error, and the end of the transfer known to the observers.
+// fileBody types the errors of reading a file, makes a short or long file an error,
+// and tells the observers of the end of the transfer.
 type fileBody struct {
 	io.ReadCloser
 	asked     asked

@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// Mask hides a value from somebody who looks over a shoulder, and lets who knows
-// the person still recognise it: "F*** B***" for a name, "1974-**-**" for a
-// date. Of each word it leaves the first letter, and nothing of a word that is
-// one letter; of a date as 1974-06-10, with or without a time, the year. The
-// length of a word is not shown. It is for screens: whoever has a few masked
-// values of a person may well find out who it is, so it makes nothing anonymous.
+// Mask hides a value from somebody who looks over a shoulder, while a reader who
+// knows the person still recognises it: "F*** B***" for a name, "1974-**-**" for a
+// date. It keeps the first letter of each word, and nothing of a word of one letter;
+// of a date such as 1974-06-10, with or without a time, it keeps the year. It does
+// not show the length of a word. It is for screens and makes nothing anonymous: a few
+// masked values of a person can be enough to find out who it is.
 func Mask(value string) string {
 	if date := strings.TrimSpace(value); isDate(date) {
 		return date[:4] + "-**-**"

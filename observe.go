@@ -86,9 +86,9 @@ func (c *config) observers() []Observer {
 
 type callsKey struct{}
 
-// ObserveCalls gives a context under which each call of a method, once it has
-// ended, is told to each: the way to a single answer's status, request id and
-// number of attempts, of a success too. step.Kind is StepCall. A method that
+// ObserveCalls returns a context under which each is told of every call, once it has
+// ended. It gives a single answer's status, request id and number of attempts, of a
+// success too. step.Kind is StepCall. A method that
 // makes several calls, such as an iterator or an export, may call each from
 // several goroutines at once.
 func ObserveCalls(ctx context.Context, each func(step Step, o Outcome)) context.Context {
@@ -184,8 +184,8 @@ func reason(err error) string {
 	return "see the error hook"
 }
 
-// logObserver writes a line for each step that ends. What it writes is an
-// allow-list: of an error only what reason says.
+// logObserver writes a line for each step that ends. It writes an allow-list of
+// attributes, and of an error only its reason.
 type logObserver struct{ logger *slog.Logger }
 
 // Start implements Observer.

@@ -54,7 +54,7 @@ func WithBaseURL(base string) Option {
 
 // WithTokenURL sets the token endpoint's address, which may have a query. The
 // default is DefaultTokenURL for V2 and oauth/accessToken below the base URL for
-// V1. Where the base URL is a loopback address or plain http, V2 needs it: the
+// V1. V2 needs it where the base URL is a loopback address or plain http: the
 // vendor's endpoint must not get the credentials for somebody else's server.
 func WithTokenURL(endpoint string) Option {
 	return option("WithTokenURL", func(c *config) { c.tokenURL = endpoint })
@@ -146,10 +146,10 @@ func WithMaxResponseBytes(n int64) Option {
 	return option("WithMaxResponseBytes", func(c *config) { c.maxResponse = n })
 }
 
-// WithOpenEndedFiles takes a file for whole although nothing tells where it
-// ends: where the answer has neither a length nor chunks, and the server does
-// not tell the length either. A connection that breaks then ends a file
-// anywhere, without an error. It is for a store that cannot do better.
+// WithOpenEndedFiles accepts a file of unknown length, where the answer has neither a
+// length nor chunks and the server does not tell the length when asked. A broken
+// connection can then cut such a file off anywhere, without an error. It is for a
+// store that cannot do better.
 func WithOpenEndedFiles() Option {
 	return option("WithOpenEndedFiles", func(c *config) { c.openEnded = true })
 }

@@ -166,12 +166,12 @@ func all[T any, P row[T]](ctx context.Context, operation string, start int, fetc
 	}
 }
 
-// pagingError is about pages that contradict each other.
+// pagingError is the error for pages that contradict each other.
 func pagingError(operation, reason string) error {
 	return &DecodeError{Operation: operation, Path: "data", Reason: reason, cause: ErrPaging}
 }
 
-// checkPaging refuses what the server would silently replace by its default.
+// checkPaging refuses values that the server would silently replace by its default.
 func checkPaging(options string, limit, page int) error {
 	if limit < 0 || limit > maxLimit {
 		return &ArgumentError{Argument: options + ".Limit", Reason: "must be 1 to 50, or 0 for the default"}
@@ -182,7 +182,7 @@ func checkPaging(options string, limit, page int) error {
 	return nil
 }
 
-// pagingQuery leaves out what is at its default.
+// pagingQuery leaves out parameters at their default.
 func pagingQuery(limit, page int) url.Values {
 	query := url.Values{}
 	if limit > 0 {

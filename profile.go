@@ -45,12 +45,12 @@ func (f FileRef) Name() string { return download.NameOfKey(f.Key) }
 // files a profile gets later. It is personal as Key is.
 func (f FileRef) UniqueName() string { return download.UniqueNameOfKey(f.Key) }
 
-// Value gives the answer to the fields of a role, without the white space
-// around it. It is ok only if there is one and all answers, over all flows and
-// fields, agree; Values has them one by one. Roles given as well are asked
-// for together with it: which answer an account's forms collect differs, as in
-// Value(RoleNationalID, RoleSocialServiceNumber). Both spellings of a city, and
-// both of a postal code, are found by either constant.
+// Value returns the answer to the fields of a role, without the white space around
+// it. It is ok only if there is an answer and all answers, over all flows and fields,
+// agree; Values has them one by one. Further roles are asked for together with the
+// first, since accounts' forms collect different answers, as in
+// Value(RoleNationalID, RoleSocialServiceNumber). Either constant finds both
+// spellings of a city, and both of a postal code.
 func (p Profile) Value(role Role, or ...Role) (value string, ok bool) {
 	return agreed(p.Values(role, or...))
 }

@@ -57,10 +57,9 @@ func (e FileError) Unwrap() error { return e.err }
 
 // SaveAll saves all files of a profile in a folder, which it makes if needed.
 // Each has its FileRef.UniqueName, mode 0600, and is whole: it is written under
-// a name that begins with a dot, synced, and renamed. A file that is there
-// already is not downloaded again, so a run that was killed is simply repeated;
-// what a killed run has left half written is removed. No name can lead out of
-// the folder.
+// a name that begins with a dot, synced, and renamed. A file that is there already
+// is not downloaded again, so a killed run can simply be repeated. SaveAll removes
+// the half-written files of a killed run. No name can lead out of the folder.
 //
 // One file that fails does not keep the others from being saved. The error is
 // its *FileError, or joins those of several; the files returned are those that
@@ -220,15 +219,15 @@ func (f *fileFolder) whole(name string) (size int64, ok bool) {
 	return info.Size(), true
 }
 
-// removeUnfinished removes what earlier runs have left of a file that is whole now.
+// removeUnfinished removes the half-written copies of a file that is whole now.
 func (f *fileFolder) removeUnfinished(name string) {
 	for _, left := range f.unfinished[name] {
 		_ = f.root.Remove(left)
 	}
 }
 
-// sync makes the new names last. Windows has no such call for folders, and
-// needs none.
+// sync makes the new names last. Windows has no such call for folders, and does not
+// need one.
 func (f *fileFolder) sync() error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -10,14 +10,14 @@ import (
 	"github.com/trulioo-go/trulioo/internal/screening"
 )
 
-// ScreeningOutcome is what a watchlist check came to. Its zero value is ScreeningUnknown,
-// so that whatever is forgotten, lost or new counts as unknown.
+// ScreeningOutcome is the outcome of a watchlist check. Its zero value is
+// ScreeningUnknown, so that a forgotten, lost or new outcome counts as unknown.
 type ScreeningOutcome int
 
 // The outcomes of a watchlist check.
 const (
-	// ScreeningUnknown means that nobody can say whether there is a hit. It is
-	// never to be taken for ScreeningClear.
+	// ScreeningUnknown means that the check does not tell whether there is a hit.
+	// Never take it for ScreeningClear.
 	ScreeningUnknown ScreeningOutcome = ScreeningOutcome(screening.Unknown)
 	// ScreeningClear means that the vendor says that the person is on none of the
 	// lists, and that nothing in the check says otherwise.
@@ -60,15 +60,15 @@ func (o *ScreeningOutcome) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Screening is one watchlist check of a profile, read so that nobody comes out
+// Screening is one watchlist check of a profile, read so that no person comes out
 // clear who is not.
 //
 //trulioo:redact
 type Screening struct {
-	// Service is the check. It is zero, but for FlowID, where a part of the profile
-	// is not understood in which a check could be hidden.
+	// Service is the check. It is zero, but for FlowID, where an unreadable part of
+	// the profile could hide a check.
 	Service ServiceResult
-	// Outcome is what the check came to.
+	// Outcome is the outcome of the check.
 	Outcome ScreeningOutcome
 	// Why says why Outcome is unknown, or why Hits are not all there are. It is ""
 	// where there is nothing to say, a constant text of this library, and never
@@ -91,10 +91,10 @@ type Screening struct {
 }
 
 // Screenings lists the watchlist checks of the profile, in the order of Services,
-// with what each came to. A check is one if its node type ends in "_wl", if it
-// has WatchlistResults, or if anything else in it is about watchlists, such as a
-// data source's name. Where a part of the profile could not be read in which a
-// check could be hidden, it is listed too, as unknown.
+// with the outcome of each. A check is a watchlist check if its node type ends in
+// "_wl", if it has WatchlistResults, or if anything else in it is about watchlists,
+// such as a data source's name. A part of the profile that could not be read, and
+// could hide a check, is listed too, as unknown.
 //
 // A check is clear only where the vendor says so: the state or status of each of
 // its lists is "No Hit" or all its numbers of hits are 0, or the record matched
@@ -141,9 +141,9 @@ func newScreening(check screening.Check) Screening {
 	return s
 }
 
-// ScreeningOutcome is what all watchlist checks of the profile came to together:
-// a hit where one of them is, else unknown where one of them is or where there is
-// none, else clear. It is the question to ask before letting somebody in:
+// ScreeningOutcome is the outcome of all watchlist checks of the profile together: a
+// hit where one of them is a hit; else unknown where one of them is unknown or where
+// the profile has no check; else clear. Ask it before letting somebody in:
 //
 //	if profile.ScreeningOutcome() != trulioo.ScreeningClear {
 //		// somebody has to look
@@ -164,7 +164,7 @@ func (p Profile) ScreeningOutcome() ScreeningOutcome {
 	return outcome
 }
 
-// ScreeningError is why the hits of Profile.WatchlistHits are not all there are.
+// ScreeningError says why the hits of Profile.WatchlistHits are incomplete.
 // It is ErrScreeningUnknown, ErrNoDetails, or both, and it holds nothing of the
 // person.
 type ScreeningError struct {
@@ -204,9 +204,9 @@ func (e *ScreeningError) Unwrap() []error { return e.causes }
 // WatchlistHits lists the hits of all watchlist checks, in the order of Services.
 // The error is nil only if each check is clear or has all its announced hits
 // listed; else it is a *ScreeningError, and the hits that could be read are
-// returned beside it. It is ErrNoDetails where the full service details are
-// missing that would tell more, and in a profile without any, whose checks could
-// hide a watchlist. No check at all is no error: ScreeningOutcome asks for more.
+// returned beside it. It is ErrNoDetails where full service details that would tell
+// more are missing, and in a profile without any details, whose checks could hide a
+// watchlist. A profile without checks is no error here: ScreeningOutcome is stricter.
 func (p Profile) WatchlistHits() ([]WatchlistHit, error) {
 	var hits []WatchlistHit
 	screenings := p.Screenings()

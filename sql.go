@@ -21,8 +21,8 @@ func (t Time) Value() (driver.Value, error) {
 
 // Scan reads a timestamp of any zone; the text of one, as SQLite drivers return
 // it; or a number as the API sends it, seconds or milliseconds. NULL and "" are
-// the zero Time. Anything else is an *ArgumentError, since a database should
-// hold no time that cannot be read.
+// the zero Time. Anything else is an *ArgumentError: a database should not hold a
+// time that cannot be read.
 func (t *Time) Scan(src any) error {
 	switch v := src.(type) {
 	case nil:

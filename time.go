@@ -12,22 +12,23 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// Time is a time of the API, in UTC; the zero Time means that there is none.
-// Decoding takes what the API is known to send, and what comparable APIs do:
-// integers of seconds or, from 100,000,000,000 on, of milliseconds, and beyond
-// the year 9999 of microseconds or nanoseconds; the same as decimals or in a string; RFC 3339 strings, with a zone such as +0000 too, where
-// a missing zone means UTC; and [2024,6,1,9,30,0,0], from the year to the
-// nanosecond. Null, 0, "", and what
-// cannot be read give the zero Time and no error, since one odd date must not
-// lose a profile; Raw keeps the text.
+// Time is a time of the API, in UTC. The zero Time means that the API sent none.
+//
+// Decoding takes the forms that the API and comparable ones send: integers of seconds
+// or, from 100,000,000,000 on, of milliseconds, and beyond the year 9999 of
+// microseconds or nanoseconds; the same as decimals or in a string; RFC 3339 strings,
+// with a zone such as +0000 too, where a missing zone means UTC; and
+// [2024,6,1,9,30,0,0], from the year to the nanosecond. Null, 0, "" and anything that
+// cannot be read give the zero Time and no error, since one odd date must not lose a
+// profile; Raw keeps the text.
 type Time struct{ time.Time }
 
 // From here on a number is milliseconds: as seconds it would be the year 5138,
 // and as milliseconds it is 1973.
 const firstMillis = 100_000_000_000
 
-// From here on it is microseconds, and nanoseconds: as what comes before it, it
-// would be the year 10000, which no Time can be, and else it is 1978.
+// From here on a number is microseconds, or nanoseconds: in the next larger unit it
+// would be the year 10000, which no Time can be, and in this one it is 1978.
 const (
 	firstMicros = 253_402_300_800_000
 	firstNanos  = firstMicros * 1000

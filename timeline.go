@@ -62,10 +62,10 @@ func (p Profile) Timeline() []Moment {
 }
 
 // Latest gives the answer to the fields of a role in the flow whose checks ran
-// last, for a role that several flows answer differently: Value is not ok for
-// such a one. ok is false where there is no answer, where the answers of that
-// flow differ among themselves, and where differing flows cannot be told apart
-// by the time of their checks. No answer at all is an empty Values.
+// last. It is for a role that several flows answer differently, for which Value is
+// not ok. ok is false where there is no answer, where the answers of that flow differ
+// among themselves, and where the times of the checks do not tell differing flows
+// apart. Values is empty only where there is no answer at all.
 func (p Profile) Latest(role Role, or ...Role) (value string, ok bool) {
 	answers := p.Values(role, or...)
 	if value, ok = agreed(answers); ok || len(answers) == 0 {

@@ -9,7 +9,7 @@ import (
 )
 
 // WatchlistKind is the kind of list that a hit is on. The set is open: a hit on
-// a list of a kind that is not known has the vendor's word, or "".
+// a list of an unknown kind has the vendor's word, or "".
 type WatchlistKind string
 
 // The kinds of lists.
@@ -55,9 +55,8 @@ type WatchlistHit struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// Text is the article of an adverse-media hit, up to about 8 KB of it, and ""
-// for other hits. It is decoded from Raw at each call, so that it costs no memory
-// before.
+// Text is the article of an adverse-media hit, up to about 8 KB, and "" for other
+// hits. Each call decodes it from Raw, so that it takes no memory before.
 func (h WatchlistHit) Text() string {
 	var article struct {
 		Text string `json:"text"`
@@ -99,7 +98,8 @@ type WatchlistResults map[string]WatchlistResult
 //trulioo:redact
 type WatchlistResult struct {
 	// WatchlistStatus is the list's outcome in the vendor's words, such as "No
-	// Hit" or "Potential Hit". Screening.Outcome has it weighed with all else.
+	// Hit" or "Potential Hit". Screening.Outcome judges it together with the rest of
+	// the check.
 	WatchlistStatus string `json:"watchlistStatus"`
 	// WatchlistHitDetails holds the numbers of hits.
 	WatchlistHitDetails WatchlistCounts `json:"watchlistHitDetails"`
@@ -143,8 +143,8 @@ func (c WatchlistCounts) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON takes summaries by name and a single one without a name, with
-// the numbers of hits under any of their known names. It never fails: what is no
-// summary at all stands under "" and has its Raw only.
+// the numbers of hits under any of their known names. It never fails: a value that is
+// not a summary stands under "" and has its Raw only.
 func (r *WatchlistResults) UnmarshalJSON(data []byte) error {
 	*r = nil
 	for _, s := range screening.Summaries(data) {

@@ -39,7 +39,7 @@ func (s *WorkflowsService) All(ctx context.Context, opts *ListOptions) iter.Seq2
 	})
 }
 
-// deref copies options, so that a later change by the caller is not seen.
+// deref copies options, so that a later change by the caller has no effect.
 func deref[T any](opts *T) T {
 	if opts == nil {
 		return *new(T)

@@ -72,13 +72,13 @@ func (Manifest) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "bundle.M
 // LogValue is the type's name only, for slog.
 func (Manifest) LogValue() slog.Value { return slog.StringValue("bundle.Manifest") }
 
-// Save makes the bundle of a client in a folder, which is made if needed. All
-// that it writes is whole or not there, with mode 0600, and the manifest comes
-// last: a folder without one is not finished, and Save is simply called again.
+// Save makes the bundle of a client in a folder, which it creates if needed. Every
+// file that it writes is whole or absent, with mode 0600, and the manifest comes
+// last: a folder without one is not finished, and another call of Save goes on.
 // Files that are there are not downloaded again.
 //
-// A photo or document that cannot be had is listed as missing, on the page too;
-// the bundle is then finished without it, and the error joins the
+// A photo or document that cannot be downloaded is listed as missing, on the page
+// too; the bundle is then finished without it, and the error joins the
 // *trulioo.FileError of each. Any other error leaves the bundle unfinished.
 func Save(ctx context.Context, client *trulioo.Client, clientID, dir string) error {
 	switch {
@@ -106,9 +106,9 @@ func Save(ctx context.Context, client *trulioo.Client, clientID, dir string) err
 	return errors.Join(b.build(saved, missing), missing)
 }
 
-// Write is Save for a zip. The folder that it is made from is a temporary one of
-// mode 0700, which is gone when Write returns. After an error w holds nothing
-// that can be read, unless the error is that of missing files.
+// Write is Save for a zip. It makes the zip from a temporary folder of mode 0700,
+// which it removes before it returns. After an error w holds no readable zip, unless
+// the error is that of missing files.
 func Write(ctx context.Context, client *trulioo.Client, clientID string, w io.Writer) error {
 	if w == nil {
 		return &trulioo.ArgumentError{Argument: "w", Reason: "must not be nil"}
@@ -217,7 +217,7 @@ func (b *builder) write(name string, content []byte) error {
 	return b.put(name, content)
 }
 
-// put writes a file that is whole or not there.
+// put writes a file, so that it is whole or absent.
 func (b *builder) put(name string, content []byte) error {
 	unfinished := "." + name + "." + rand.Text() + ".part"
 	file, err := b.root.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -47,8 +47,8 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// image is the file as a data: address, if its bytes are those of a photo: what
-// the server calls it decides nothing, and a drawing with scripts is none.
+// image is the file as a data: address, if its bytes are those of a photo. The
+// server's name for it does not count, and a drawing with scripts is not a photo.
 func (h *head) image() template.URL {
 	kind := http.DetectContentType(h.bytes)
 	if len(h.bytes) > imageBytes || !slices.Contains([]string{"image/jpeg", "image/png", "image/gif", "image/webp"}, kind) {
@@ -159,8 +159,8 @@ func (e *entered) add(answer trulioo.Answer) {
 	e.Conflict = len(e.Answers) > 1
 }
 
-// checks says of each check what it came to. The match of a watchlist check is
-// not said: it means the opposite of what a reader takes it for.
+// checks gives the outcome of each check. It leaves out the match of a watchlist
+// check, which means the opposite of what a reader expects.
 func checks(p *trulioo.Profile, screenings []trulioo.Screening) []check {
 	var all []check
 	for _, service := range p.Services() {

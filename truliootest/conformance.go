@@ -14,11 +14,11 @@ import (
 	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
-// patience is how long the conformance tests wait for what must come in time:
-// the end of a lease by a foreign clock, or the end of a brake.
+// patience is how long the conformance tests wait for the end of a lease by a foreign
+// clock, or for the end of a brake.
 const patience = 5 * time.Second
 
-// eventually asks until what it waits for has come.
+// eventually asks until the condition holds.
 func eventually(t *testing.T, what string, come func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -31,10 +31,10 @@ func eventually(t *testing.T, what string, come func() bool) {
 }
 
 // TestDeduper holds a trulioo.Deduper to the contract: a claim is exclusive,
-// only its holder can commit or release, what is committed stays done, and an
-// event whose holder died is new again when the lease ends. open gives the one
-// to test for each subtest; it may be one and the same, since every key is a
-// new one. It must remember a handled event for a minute at least. The test
+// only its holder can commit or release, a committed event stays done, and an event
+// whose holder died is new again when the lease ends. open returns the Deduper for
+// each subtest, which may be the same one, since every key is new. It must remember a
+// handled event for a minute at least. The test
 // takes less than a second where leases end on time.
 func TestDeduper(t *testing.T, open func(t *testing.T) trulioo.Deduper) {
 	t.Helper()
@@ -222,9 +222,8 @@ func eachEventOfManyRunsOnce(t *testing.T, c dedupes) {
 // TestTokenStore holds a trulioo.TokenStore to the contract: one fetch at a
 // time for a key and its token for all who wait, a refused token is replaced
 // for everybody, keys share nothing, a caller's context ends its own wait and
-// nobody else's, and a failed fetch is told and tried again. open gives the one
-// to test for each subtest; it may be one and the same, since every key is a
-// new one.
+// nobody else's, and a failed fetch is reported and tried again. open returns the
+// TokenStore for each subtest, which may be the same one, since every key is new.
 func TestTokenStore(t *testing.T, open func(t *testing.T) trulioo.TokenStore) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, *tokens){

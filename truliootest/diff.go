@@ -24,13 +24,13 @@ func Equal(t testing.TB, want, got any) bool {
 
 // Diff compares two values of any type, as reflect.DeepEqual does but for times,
 // which are equal where they are the same instant, and for empty lists and maps,
-// which are equal to nil. It gives the place of each difference, such as
-// "FlowData{0}.FieldData{2}.Value", and nil where there is none.
+// which are equal to nil. It returns the place of each difference, such as
+// "FlowData{0}.FieldData{2}.Value", and nil where the values are equal.
 //
 // No value is in a place, and no key of a map, which can be an id or personal: {2}
-// is the third key, in order, of both maps together. "." is the value as a whole. What differs is the value
-// unless a word in parentheses says otherwise: (type), (length), (missing) for
-// what only want has, (extra) for what only got has.
+// is the third key, in order, of both maps together. "." is the value as a whole. A
+// word in parentheses names a difference that is not one of value: (type), (length),
+// (missing) for a part that only want has, (extra) for one that only got has.
 func Diff(want, got any) []string {
 	d := &differ{seen: map[[2]uintptr]bool{}}
 	d.compare("", reflect.ValueOf(want), reflect.ValueOf(got))

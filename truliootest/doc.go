@@ -12,8 +12,8 @@
 // seed always gives the same clients. Most come out clear of the watchlists, some
 // have hits of every kind, and of some a source failed; each check agrees with
 // itself as real ones do. The test account is a mock for everybody, as the real
-// one is, unless it is made without [AccountSpec].Mocks. Put adds a client of your own, byte for
-// byte.
+// one is, unless it is made without [AccountSpec].Mocks. Put adds a client of your
+// own, byte for byte.
 //
 // A test can make these things worse, and combine them:
 //

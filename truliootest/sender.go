@@ -56,7 +56,7 @@ func (s *Server) Handshake(ctx context.Context, target string) error {
 
 // SendEvent posts an event to a URL until it is answered with a 2xx. Each
 // delivery after the first has a retry counter that is one higher. The error
-// is that of the last delivery: a *NotAcknowledged, or what kept the answer away.
+// is that of the last delivery: a *NotAcknowledged, or the network's error.
 func (s *Sender) SendEvent(ctx context.Context, target string, ev *trulioo.Event) error {
 	var last error
 	pause := cmp.Or(s.Wait, 20*time.Millisecond)
@@ -91,7 +91,7 @@ func (e *NotAcknowledged) Error() string {
 	return text
 }
 
-// notVerified is what a refusal most often means.
+// notVerified is the most frequent reason for a refusal.
 const notVerified = "the token or the signing secret is not the receiver's, " +
 	"or it checks the signature of another text than the raw body, such as one that was decoded and encoded again"
 

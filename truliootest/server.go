@@ -128,8 +128,8 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts a server outside of a test; Close ends it. It fails only if the
-// address cannot be listened on.
+// Start starts a server outside of a test; Close ends it. It fails only if it cannot
+// listen on the address.
 func Start(opts ...Option) (*Server, error) {
 	s := &Server{setup: setup{
 		id:     defaultClientID,

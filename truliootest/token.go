@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tokenPath is where version 2 gets its tokens, at the root of the server.
+// tokenPath is the token endpoint of version 2, at the root of the server.
 const tokenPath = "/connect/token"
 
 // TokenForm is the form of a token answer.

@@ -142,7 +142,7 @@ end`
 
 	// takeScript notes a refused token, and gives the token or the lock. A refused
 	// token serves on while a brake is on. A token that the process already has is
-	// due for its successor, unless the API has said that there is none yet by
+	// due for its successor, unless the API has said that none is available yet by
 	// giving the same one again. A script that go-redis sends twice counts once.
 	takeScript = brakes + `
 local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again')

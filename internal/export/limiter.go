@@ -36,7 +36,7 @@ func NewAdaptiveLimiter(most int) *AdaptiveLimiter {
 	return &AdaptiveLimiter{most: float64(most), limit: float64(most)}
 }
 
-// Acquire waits for a place. Its error is ctx's, and then there is none to release.
+// Acquire waits for a place. An error is ctx's, and means that no place was taken.
 func (l *AdaptiveLimiter) Acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -119,9 +119,9 @@ func (l *AdaptiveLimiter) Increase() {
 	}
 }
 
-// raiseRate lets the rate grow with each answer: fast where the server has not had
-// enough before, and slowly near the rate at which it had. A rate that is far
-// beyond what comes through bounds nothing and goes.
+// raiseRate raises the rate with each answer: fast below the rate at which the server
+// last had enough, slowly near it. A rate far above the throughput bounds nothing
+// and is removed.
 func (l *AdaptiveLimiter) raiseRate() {
 	unbound := l.past > 0 && time.Since(l.slowed) > 2*time.Second && l.rate > 2*l.through()+longestSpread
 	switch {
@@ -155,7 +155,7 @@ func (l *AdaptiveLimiter) through() float64 {
 	return max(float64(l.past), float64(l.now)/part.Seconds())
 }
 
-// Spread is how long a request has to wait so that all together keep to the rate.
+// Spread is how long a request waits so that all requests together keep to the rate.
 func (l *AdaptiveLimiter) Spread() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,8 +174,8 @@ func (l *AdaptiveLimiter) Spread() time.Duration {
 	return wait
 }
 
-// Scale is what n becomes at the present pace: all of it at full pace, and one at
-// least.
+// Scale is the share of n at the present pace: all of it at full pace, and at least
+// one.
 func (l *AdaptiveLimiter) Scale(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// OrderedQueue has workers do jobs at once, and gives them back in the order in
-// which they came. One goroutine puts jobs in, another takes them out, and any
-// number work on those between.
+// OrderedQueue lets workers do jobs in parallel, and returns them in the order in
+// which they were put. One goroutine puts jobs in, another takes them out, and any
+// number of workers do them.
 type OrderedQueue[T any] struct {
 	order chan *job[T] // as they came
 	work  chan *job[T]
@@ -28,7 +28,7 @@ func NewOrderedQueue[T any](length int) *OrderedQueue[T] {
 }
 
 // Put puts a job that needs no work at the end of the queue. It waits while the
-// line is fulq. The error is ctx's.
+// queue is full. The error is ctx's.
 func (q *OrderedQueue[T]) Put(ctx context.Context, of *T) error {
 	return q.put(ctx, &job[T]{of, q.ready})
 }

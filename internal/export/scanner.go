@@ -3,14 +3,14 @@
 //
 // The list is read in two ways.
 //
-// By ranges of time (ranges.go): a range whose rows all fit a page is known by one
-// answer, so the time is cut until each range fits. Ranges are delivered in their
+// The scanner reads by ranges of time (ranges.go): one answer has a whole range whose
+// rows fit a page, so the time is cut until each range fits. Ranges are delivered in their
 // order, and those near the present are read one after another, so that a row
 // whose date moves to the present moves ahead of the reader.
 //
-// As a whole (whole.go): page after page without the cuts. That finds the rows
-// that no range holds, because they have no date or moved behind the reader, and
-// it is what the proof is made of (sightings.go).
+// The scanner also reads the list as a whole (whole.go), page after page without the
+// cuts. That finds the rows that no range holds, because they have no date or moved
+// behind the reader, and the proof is made of it (sightings.go).
 //
 // Nothing depends on which date the server filters by, on whether bounds are
 // inclusive, on the order of rows, on the size of pages, on a clock, or on what
@@ -36,8 +36,8 @@ const (
 	mostParts   = 256 // of one cut
 	mostRecent  = 60  // requests for ranges that reach into the present
 
-	// What has a date of less than this before the newest one may still be on
-	// its way into the list.
+	// A row may still be on its way into the list while it is younger than this,
+	// counted back from the newest date.
 	settling = 5 // seconds
 
 	latestSecond = 1<<31 - 1 // later than every row, and fit for 32 bits

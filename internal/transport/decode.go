@@ -53,9 +53,9 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// atEnd reads on to the end of a body of which all bytes are there. HTTP/2 tells
-// the end in a frame of its own; who closes before it resets the stream, which
-// servers log as an abort.
+// atEnd reads a body to its end after all its bytes have come. HTTP/2 sends the end
+// in a frame of its own; closing before it resets the stream, which servers log as
+// an abort.
 func atEnd(body io.Reader) error {
 	var more [1]byte
 	for {

@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// ErrorBody is what can be read of the body of an answer that is no success.
+// ErrorBody is the readable part of an error answer's body.
 // The API's form is not documented, so every common one is understood.
 type ErrorBody struct {
 	Code    string // "" where there is none

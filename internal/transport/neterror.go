@@ -166,9 +166,9 @@ func throughProxy(err error) bool {
 	return ok && (op.Op == "proxyconnect" || op.Op == "socks connect")
 }
 
-// Causes picks those causes whose types belong to the standard library and
-// hold no URL. Whatever wraps them, *url.Error above all, is left behind: a
-// message once built from a URL cannot be cleaned.
+// Causes picks those causes whose types belong to the standard library and hold no
+// URL. Their wrappers, *url.Error above all, are left behind: a message that was
+// built from a URL cannot be cleaned.
 func Causes(err error) []error {
 	var kept []error
 	for _, sentinel := range []error{context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded, http.ErrSchemeMismatch} {

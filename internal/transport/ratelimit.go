@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// RateLimit lets so many requests a second through, first come, first served.
-// Only who is first in the queue takes a turn, when it is there: one who gives
-// up has nothing to give back.
+// RateLimit bounds the requests a second, first come, first served. Only the first
+// in the queue takes a turn, when it is due, so a caller that gives up has nothing
+// to give back.
 type RateLimit struct {
 	interval time.Duration // from one turn to the next
 	ahead    time.Duration // turns that may be taken before their time: the burst
@@ -32,7 +32,7 @@ func duration(nanoseconds float64) time.Duration {
 	return time.Duration(min(nanoseconds, float64(longest)))
 }
 
-// take takes a turn if it is there and says else how long it is until then.
+// take takes a turn if one is due, else it returns the time until then.
 func (l *RateLimit) take() (wait time.Duration) {
 	now := time.Now()
 	if wait = l.next.Add(-l.ahead).Sub(now); wait > 0 {

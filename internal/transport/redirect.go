@@ -8,9 +8,8 @@ import (
 
 const maxRedirects = 5
 
-// withinOrigin follows a redirect of a JSON call only to the API itself:
-// profiles are not taken from strangers. What is refused comes back as the
-// redirect's own answer, a 3xx.
+// withinOrigin follows a redirect of a JSON call only to the API itself: profiles are
+// not taken from strangers. A refused redirect is the call's answer, a 3xx.
 func (t *Transport) withinOrigin(req *http.Request, via []*http.Request) error {
 	if !SameOrigin(t.config.Origin, req.URL) {
 		return http.ErrUseLastResponse

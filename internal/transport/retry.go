@@ -128,7 +128,7 @@ func (x *exchange) again(stranger bool) bool {
 	}
 	x.wait = wait
 	if asksForQuiet(f.StatusCode, f.told) && !x.call.Post && !stranger {
-		// Everybody waits, this call in the throttle too.
+		// Every client waits; this call waits in the throttle.
 		x.config.Pause.extend(time.Now().Add(wait))
 		x.wait = 0
 	}
@@ -145,8 +145,8 @@ func (x *exchange) again(stranger bool) bool {
 // backoff is the wait before the next attempt, as again has decided.
 func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
 
-// result is the last failure, told so that nothing is lost: where the context
-// ended or our own wait could not be, the server's last answer comes with it.
+// result is the last failure. Where the context ended, or a wait would have outlasted
+// it, the server's last answer comes with it.
 func (x *exchange) result() *Failure {
 	f := x.failure
 	var wait *throttled

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Pause is the time until which nobody of a family of clients sends, since the
-// API has answered one of them with 429.
+// Pause is the time until which no client of a family sends, since the API has
+// answered one of them with 429.
 type Pause struct {
 	mu    sync.Mutex
 	until time.Time
@@ -31,8 +31,8 @@ func (p *Pause) left() time.Duration {
 	return time.Until(p.until)
 }
 
-// throttled means that the wait would outlast the caller's deadline, so that it
-// was not begun.
+// throttled means that no wait was begun, since it would outlast the caller's
+// deadline.
 type throttled struct {
 	wait  time.Duration
 	local bool // WithRateLimit's own limit, not the API's 429
@@ -62,7 +62,7 @@ func (t *throttle) wait(ctx context.Context) error {
 		if left <= 0 {
 			break
 		}
-		// All that waited would otherwise go at the same instant.
+		// Otherwise all waiting calls would go at the same instant.
 		if err := t.pauseFor(ctx, min(left, longest)+rand.N(min(left, longest)/10+1)); err != nil { //nolint:gosec // jitter, no secret
 			return err
 		}

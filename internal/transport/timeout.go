@@ -17,7 +17,7 @@ import (
 // maxForeignRead bounds the memory of one read from a body that is not net/http's.
 const maxForeignRead = 64 << 10
 
-// errIdle is the cause when a stream has been silent for too long.
+// errIdle is the cause of a stream that was silent for too long.
 var errIdle = fmt.Errorf("the stream stalled: %w", os.ErrDeadlineExceeded)
 
 // send is the last step: one exchange over the base transport. It bounds the
@@ -61,8 +61,8 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// exchange is the base's RoundTrip with an end to the wait and to the trust: any
-// transport but net/http's own can panic, hang, and leave out what net/http sets.
+// exchange is the base's RoundTrip, bounded in time and checked: any transport but
+// net/http's own can panic, hang, and leave out fields that net/http sets.
 func (s *send) exchange(req *http.Request) (*http.Response, error) {
 	if ofNetHTTP(s.base) {
 		resp, err := s.base.RoundTrip(req)
@@ -96,8 +96,8 @@ func ofNetHTTP(base http.RoundTripper) bool {
 // errNoResponse is what net/http says of such a transport, without its type.
 var errNoResponse = errors.New("the transport returned neither a response nor an error")
 
-// complete sets what net/http's own transport sets always. Request above all:
-// redirects and the origin are judged by it.
+// complete sets the fields that net/http's own transport always sets, above all
+// Request, by which redirects and the origin are judged.
 func complete(resp *http.Response, req *http.Request) {
 	resp.Request = req
 	if resp.Body == nil {
