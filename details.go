@@ -244,7 +244,7 @@ func (f AppendedField) JSON() json.RawMessage {
 // atDetails puts the place of a *DecodeError below fullServiceDetails.
 func atDetails(err error) error {
 	if decodeErr, ok := errors.AsType[*DecodeError](err); ok {
-		decodeErr.Operation = "decode details"
+		decodeErr.Operation = OperationDecodeDetails
 		decodeErr.Path = strings.TrimSuffix("fullServiceDetails."+decodeErr.Path, ".")
 	}
 	return err

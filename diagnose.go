@@ -70,7 +70,7 @@ func (c *Client) Diagnose(ctx context.Context) (*Diagnosis, error) {
 	for _, ask := range questions {
 		more := ask(d, ctx)
 		if ctx.Err() != nil {
-			return nil, c.config.asked("diagnose").transportError(ctx.Err(), 0)
+			return nil, c.config.asked(OperationDiagnose).transportError(ctx.Err(), 0)
 		}
 		if !more {
 			break

@@ -120,7 +120,7 @@ func newEvent(raw []byte) (*Event, error) {
 		return string(name) != "token" && string(name) != "retry"
 	})
 	if err != nil {
-		return nil, eventError("parse event", err)
+		return nil, eventError(OperationParseEvent, err)
 	}
 	if e.ServiceData != nil {
 		e.ServiceData.FlowID = e.FlowID
@@ -263,7 +263,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		return false
 	})
 	if err != nil {
-		return nil, eventError("encode event", err)
+		return nil, eventError(OperationEncodeEvent, err)
 	}
 	return append(queued, '}'), nil
 }

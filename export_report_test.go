@@ -111,6 +111,54 @@ func TestADigestIsOfTheWholeFilter(t *testing.T) {
 	assert.Empty(t, first)
 }
 
+// Each field of a filter is an option of List too, and reaches the query from both.
+func TestEveryFieldOfAFilterIsSent(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	client := srv.Client()
+	values := map[string]any{
+		"After": time.Unix(1000, 0), "Before": time.Unix(1<<31, 0),
+		"Statuses": []trulioo.Status{trulioo.StatusAccepted}, "FlowID": "x",
+	}
+	query := func(ask func() error) string {
+		srv.ResetCounts()
+		require.NoError(t, ask())
+		for _, r := range srv.Requests() {
+			if r.Operation == truliootest.ListClients {
+				return r.RawQuery
+			}
+		}
+		return ""
+	}
+	require.Empty(t, query(func() error { _, err := client.Clients.List(t.Context(), nil); return err }))
+	for field := range reflect.TypeFor[trulioo.ClientListOptions]().Fields() {
+		if field.Name == "Limit" || field.Name == "Page" {
+			continue
+		}
+		require.Contains(t, values, field.Name, "a new field: give it a value here")
+		var options trulioo.ClientListOptions
+		var filter trulioo.ClientFilter
+		reflect.ValueOf(&options).Elem().FieldByName(field.Name).Set(reflect.ValueOf(values[field.Name]))
+		same := reflect.ValueOf(&filter).Elem().FieldByName(field.Name)
+		require.True(t, same.IsValid(), "ClientFilter has no %s", field.Name)
+		same.Set(reflect.ValueOf(values[field.Name]))
+
+		listed := query(func() error { _, err := client.Clients.List(t.Context(), &options); return err })
+		require.NotEmpty(t, listed, "List does not send %s", field.Name)
+		exported := query(func() error {
+			for _, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Filter: filter, SummariesOnly: true}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		name, _, _ := strings.Cut(listed, "=")
+		assert.Contains(t, exported, name+"=", "Export does not send %s", field.Name)
+	}
+	assert.Equal(t, len(values), reflect.TypeFor[trulioo.ClientFilter]().NumField())
+}
+
 // reported0 is for an export that is refused before it begins.
 func reported0(t *testing.T, client *trulioo.Client, opts trulioo.ExportOptions) (n, reports int, err error) {
 	t.Helper()

@@ -135,11 +135,11 @@ func (x *export) end(worked, cancelled, scanned error) error {
 	case x.count.nearlyAllGone(goneOnTheWay):
 		return x.goneError()
 	case errors.Is(worked, guard.ErrGoexit):
-		return x.client.config.asked("export").transportError(worked, 0)
+		return x.client.config.asked(OperationExport).transportError(worked, 0)
 	case worked != nil:
 		return worked
 	case cancelled != nil:
-		return x.client.config.asked("export").transportError(cancelled, 0)
+		return x.client.config.asked(OperationExport).transportError(cancelled, 0)
 	case scanned != nil:
 		return listError(scanned)
 	case x.count.nearlyAllGone(goneAtTheEnd):

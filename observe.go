@@ -38,7 +38,7 @@ var stepKinds = map[transport.Kind]StepKind{
 // Step is a piece of work that begins. Nothing in it is personal or secret.
 type Step struct {
 	Kind      StepKind
-	Operation string // one of the constants, such as OperationGetClient; "wait" for StepThrottle
+	Operation string // one of the constants, such as OperationGetClient
 
 	// Environment is the client's, or "" for StepWebhook.
 	Environment Environment
@@ -105,7 +105,7 @@ func (c *config) observe() transport.Observe {
 		return nil
 	}
 	return func(ctx context.Context, s transport.Step) (context.Context, func(transport.Outcome)) {
-		step := Step{Kind: stepKinds[s.Kind], Operation: s.Operation, Environment: c.environment, Attempt: s.Attempt, Method: s.Method}
+		step := Step{Kind: stepKinds[s.Kind], Operation: cmp.Or(s.Operation, OperationWait), Environment: c.environment, Attempt: s.Attempt, Method: s.Method}
 		step.Host, step.Port = c.server(s.URL)
 		ctx, end := startAll(ctx, observers, step)
 		return ctx, func(o transport.Outcome) { end(c.outcome(step, o)) }

@@ -39,17 +39,26 @@ const (
 // tokenPathV1 is the path of the v1 token endpoint, below the base URL.
 const tokenPathV1 = "oauth/accessToken" //nolint:gosec // a path
 
-// The operations, as Step.Operation and the Operation of the errors name them.
+// The operations, as Step.Operation and the Operation of the errors name them. The
+// texts of FileError and ScreeningError begin with words of their own: these errors
+// have no field Operation to compare with.
 const (
-	OperationListWorkflows  = "list workflows"
-	OperationListClients    = "list clients"
-	OperationGetClient      = "get client"
-	OperationDownloadFile   = "download file"
-	OperationGetJSON        = "get JSON"
-	OperationFetchToken     = "fetch token"     // also that of every AuthError
-	OperationTransferFile   = "transfer file"   // of a StepTransfer
-	OperationReceiveWebhook = "receive webhook" // of a StepWebhook
-	OperationHandleProfile  = "handle profile"  // of an ExportError where OnProfile failed
+	OperationListWorkflows   = "list workflows"
+	OperationListClients     = "list clients"
+	OperationGetClient       = "get client"
+	OperationDownloadFile    = "download file"
+	OperationGetJSON         = "get JSON"
+	OperationFetchToken      = "fetch token"      // also that of every AuthError
+	OperationTransferFile    = "transfer file"    // of a StepTransfer
+	OperationReceiveWebhook  = "receive webhook"  // of a StepWebhook
+	OperationHandleProfile   = "handle profile"   // of an ExportError where OnProfile failed
+	OperationWait            = "wait"             // of a StepThrottle
+	OperationExport          = "export"           // of a TransportError where the context of an export ended
+	OperationDiagnose        = "diagnose"         // of a TransportError where the context of Diagnose ended
+	OperationDecodeDetails   = "decode details"   // of a DecodeError of ServiceResult.Details
+	OperationParseEvent      = "parse event"      // of a DecodeError of a callback
+	OperationEncodeEvent     = "encode event"     // of a DecodeError of Event.MarshalJSON
+	OperationAnswerHandshake = "answer handshake" // of a DecodeError of a handshake
 )
 
 // route is an operation of the API: its name in errors and logs, and its path

@@ -229,7 +229,7 @@ func stranger(body []byte) response {
 		err = &wire.Error{Reason: "a name occurs twice"}
 	}
 	if err != nil {
-		return refused(http.StatusBadRequest, perhapsBase64(body, eventError("parse event", err)))
+		return refused(http.StatusBadRequest, perhapsBase64(body, eventError(OperationParseEvent, err)))
 	}
 	return refused(http.StatusUnauthorized, ErrWebhookToken)
 }
@@ -237,7 +237,7 @@ func stranger(body []byte) response {
 // handshake returns the challenge byte for byte.
 func handshake(challenge []byte) response {
 	if len(challenge) == 0 || challenge[0] != '"' {
-		return refused(http.StatusBadRequest, &DecodeError{Operation: "answer handshake", Path: "challenge", Reason: "not a string"})
+		return refused(http.StatusBadRequest, &DecodeError{Operation: OperationAnswerHandshake, Path: "challenge", Reason: "not a string"})
 	}
 	answer := append([]byte(`{"challenge":`), challenge...)
 	return response{status: http.StatusOK, result: "handshake", answer: append(answer, '}')}

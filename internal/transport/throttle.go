@@ -77,7 +77,7 @@ func (t *throttle) wait(ctx context.Context) error {
 	case turn == nil:
 		return &throttled{wait: wait, local: true}
 	}
-	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
+	_, end := t.observe.start(ctx, Step{Kind: KindThrottle})
 	defer end(Outcome{})
 	return t.limiter.await(ctx, turn)
 }
@@ -87,7 +87,7 @@ func (t *throttle) pauseFor(ctx context.Context, d time.Duration) error {
 	if outlasts(ctx, d) {
 		return &throttled{wait: d}
 	}
-	_, end := t.observe.start(ctx, Step{Kind: KindThrottle, Operation: "wait"})
+	_, end := t.observe.start(ctx, Step{Kind: KindThrottle})
 	defer end(Outcome{})
 	if !Wait(ctx, d) {
 		return ctx.Err()
