@@ -109,7 +109,7 @@ Times are those of a shared machine; the ratios are what to look at.
 A stored profile that is read with ` + "`json.Unmarshal`" + ` is looked over twice by the encoding/json of Go 1.26 before it calls ` + "`Profile.UnmarshalJSON`" + `:
 the line of a type that decodes nothing is that cost. A reader of NDJSON that calls ` + "`UnmarshalJSON`" + ` with the line saves it.
 
-Goals for decoding are set against the encoding/json of Go 1.26. That of Go 1.27 stands on the engine that this library uses,
+Goals below 1 are set against the encoding/json of Go 1.26. That of Go 1.27 stands on the engine that this library uses,
 so that the goal there is 1; Raw and the tolerance come on top.
 `
 

@@ -27,7 +27,7 @@ type size struct {
 func sizes(quick bool) size {
 	if quick {
 		return size{
-			Profiles: 500, Rounds16: 3, Rounds64: 3, InTurn: 50, RoundsInTurn: 1, Large: 500, RoundsLarge: 3,
+			Profiles: 2_000, Rounds16: 3, Rounds64: 3, InTurn: 50, RoundsInTurn: 1, Large: 500, RoundsLarge: 3,
 			Small: 500, Big: 5_000, RoundsMemory: 1, Blocks: 100, Downloads: 7,
 		}
 	}
