@@ -174,7 +174,7 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 	return fetched, nil
 }
 
-// separator is what comes between an address and more of its query.
+// separator joins an address and more of its query.
 func separator(address string) string {
 	if strings.Contains(address, "?") {
 		return "&"

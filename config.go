@@ -16,7 +16,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-// config is what the options fill. It is checked and used once.
+// config is filled by the options. It is checked and used once.
 type config struct {
 	clientID     string
 	clientSecret secret

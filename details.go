@@ -33,9 +33,9 @@ type ServiceDetails struct {
 	CustomerReferenceID string `json:"CustomerReferenceID"`
 	// Errors are those of the whole transaction.
 	Errors []ServiceError `json:"Errors"`
-	// InputFields are what was searched for.
+	// InputFields are the values that were searched for.
 	InputFields []InputField `json:"InputFields"`
-	// Record is what was found.
+	// Record is the result.
 	Record ServiceRecord `json:"Record"`
 
 	// Raw is the record as the server sent it, out of any string that it was
@@ -49,11 +49,11 @@ type ServiceDetails struct {
 type InputField struct {
 	// FieldName is the vendor's name of the field, such as "FirstGivenName".
 	FieldName string `json:"FieldName"`
-	// Value is what was searched for.
+	// Value is the value that was searched for.
 	Value string `json:"Value"`
 }
 
-// ServiceRecord is what a check found.
+// ServiceRecord is the result of a check.
 //
 //trulioo:redact
 type ServiceRecord struct {
@@ -67,7 +67,7 @@ type ServiceRecord struct {
 	SecondaryRecordStatus MatchStatus `json:"SecondaryRecordStatus"`
 	// Errors are those of the record.
 	Errors []ServiceError `json:"Errors"`
-	// Rule is what decided the outcome.
+	// Rule decided the outcome.
 	Rule ServiceRule `json:"Rule"`
 	// SupplementaryRules are further rules that were looked at.
 	SupplementaryRules []ServiceRule `json:"SupplementaryRules"`
@@ -90,7 +90,7 @@ type ServiceRule struct {
 	SecondaryRuleNote string `json:"SecondaryRuleNote"`
 }
 
-// DatasourceResult is what one data source said.
+// DatasourceResult is the result of one data source.
 //
 //trulioo:redact
 type DatasourceResult struct {
@@ -101,7 +101,7 @@ type DatasourceResult struct {
 	DatasourceStatus string `json:"DatasourceStatus"`
 	// DatasourceFields are the outcomes by field.
 	DatasourceFields []DatasourceField `json:"DatasourceFields"`
-	// AppendedFields are what the data source knows beyond what was searched for.
+	// AppendedFields are the data source's further knowledge, beyond the search.
 	AppendedFields []AppendedField `json:"AppendedFields"`
 	// Errors are those of this data source.
 	Errors []ServiceError `json:"Errors"`
@@ -137,7 +137,7 @@ var matchStatuses = wire.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMis
 // UnmarshalJSON takes any value; a known one gets the constant's spelling.
 func (s *MatchStatus) UnmarshalJSON(data []byte) error { return matchStatuses.Decode(data, s) }
 
-// AppendedField is one thing that a data source knows beyond what was searched for.
+// AppendedField is one piece of a data source's further knowledge, beyond the search.
 //
 //trulioo:redact
 type AppendedField struct {

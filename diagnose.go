@@ -25,7 +25,7 @@ type Diagnosis struct {
 	Dialect Dialect `json:"dialect"`
 }
 
-// Finding is what an account says about one guess.
+// Finding is an account's answer about one guess.
 type Finding struct {
 	Topic   string  `json:"topic"`             // a constant word or two, such as "time unit"
 	Guess   string  `json:"guess"`             // a constant sentence that is true or not

@@ -204,7 +204,7 @@ func (d *doctor) limits(ctx context.Context) bool {
 	}{
 		{"a page has 20 rows where no limit is asked for", "", 20},
 		{"a page has up to 50 rows where 50 are asked for", "50", 50},
-		{"a limit over 50 falls back to 20 in silence", "51", 20},
+		{"a limit over 50 silently falls back to 20", "51", 20},
 	} {
 		const topic = "page limit"
 		query := url.Values{}

@@ -324,7 +324,7 @@ func (a asked) failure(err error) error {
 	return e
 }
 
-// apiError is what the server said with a status that is no success.
+// apiError is the error for a status that is not a success.
 func (a asked) apiError(f *transport.Failure) *APIError {
 	said := transport.ReadErrorBody(f.Body)
 	return &APIError{
@@ -385,7 +385,7 @@ func unexpected(body []byte, place, reason string) error {
 	return saidOr(body, &DecodeError{Path: place, Reason: reason, cause: ErrUnexpectedAnswer})
 }
 
-// saidOr is what the body of a success says as an error, or else the other error.
+// saidOr is the error that the body of a success describes, or else the other error.
 func saidOr(body []byte, other error) error {
 	said := transport.ReadErrorBody(body)
 	if said.Code == "" && said.Message == "" {

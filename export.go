@@ -99,7 +99,7 @@ type ExportReport struct {
 type ExportItem struct {
 	Client  *EndClient // the row of the list; never nil
 	Profile *Profile   // nil where Err came before it, and with SummariesOnly
-	Err     error      // a *ExportError: this client could not be had; the export goes on
+	Err     error      // an *ExportError: this client could not be fetched; the export goes on
 	Cursor  Cursor     // resumes after this item or, where one has failed, before the first that did
 }
 

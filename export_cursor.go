@@ -90,14 +90,14 @@ func (f *ClientFilter) digest() string {
 	same.Statuses = slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
 	text, err := wire.Marshal(same)
 	if err != nil {
-		// Only a time beyond the year 9999 cannot be written; it is a time all the same.
+		// Only a time beyond the year 9999 cannot be written; it still is a time.
 		text = fmt.Append(nil, same)
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 
-// scope is what the cursors of an export belong to.
+// scope is the environment, version and filter that the cursors of an export belong to.
 func (o *ExportOptions) scope(c *config) list.Scope {
 	return list.Scope{Environment: string(c.environment), APIVersion: string(c.version), Filter: o.Filter.digest()}
 }

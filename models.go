@@ -191,9 +191,9 @@ type TransactionInfo struct {
 type Note struct {
 	// ID is the note's id.
 	ID string `json:"id"`
-	// Text is what was written.
+	// Text is the note's text.
 	Text string `json:"text"`
-	// CreatedBy is who wrote it.
+	// CreatedBy is the writer.
 	CreatedBy string `json:"createdBy"`
 	// Created is when it was written.
 	Created Time `json:"created"`
@@ -205,13 +205,13 @@ type Note struct {
 type Task struct {
 	// ID is the task's id.
 	ID string `json:"id"`
-	// Text is what there is to do.
+	// Text says what to do.
 	Text string `json:"text"`
 	// Resolved says that it is done.
 	Resolved bool `json:"resolved"`
-	// CreatedBy is who made the task.
+	// CreatedBy made the task.
 	CreatedBy string `json:"createdBy"`
-	// UpdatedBy is who last changed it.
+	// UpdatedBy last changed it.
 	UpdatedBy string `json:"updatedBy"`
 	// Created is when the task was made.
 	Created Time `json:"created"`

@@ -98,7 +98,7 @@ func ObserveCalls(ctx context.Context, each func(step Step, o Outcome)) context.
 	return context.WithValue(ctx, callsKey{}, each)
 }
 
-// observe is what the transport calls.
+// observe is the function that the transport calls.
 func (c *config) observe() transport.Observe {
 	observers := c.observers()
 	if len(observers) == 0 {

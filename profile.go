@@ -30,7 +30,7 @@ type FileRef struct {
 	FlowID string `json:"flowId"`
 	// Field is the id of the field that it was uploaded in.
 	Field string `json:"field"`
-	// Key is what FilesService.Download and Save take.
+	// Key is the key that FilesService.Download and Save take.
 	Key string `json:"key"`
 }
 
@@ -67,7 +67,7 @@ func (p Profile) Values(role Role, or ...Role) []Answer {
 }
 
 // sameRole is the one of several spellings of a role that stands for all. Live
-// forms spell a city and a postal code otherwise than the vendor's examples.
+// forms spell a city and a postal code differently from the vendor's examples.
 func sameRole(role Role) Role {
 	switch role {
 	case RoleAddressCity:

@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/redact"
 )
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e APIError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -31,7 +31,7 @@ func (AppendedField) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.App
 // LogValue is the type's name only, for slog.
 func (AppendedField) LogValue() slog.Value { return redact.Value("trulioo.AppendedField") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e ArgumentError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -40,7 +40,7 @@ func (e ArgumentError) LogValue() slog.Value { return slog.StringValue(e.Error()
 // MarshalText is Error, for encoding/json and its like.
 func (e ArgumentError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e AuthError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -82,7 +82,7 @@ func (DatasourceResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.
 // LogValue is the type's name only, for slog.
 func (DatasourceResult) LogValue() slog.Value { return redact.Value("trulioo.DatasourceResult") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e DecodeError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -103,7 +103,7 @@ func (Event) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Event") }
 // LogValue is the type's name only, for slog.
 func (Event) LogValue() slog.Value { return redact.Value("trulioo.Event") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e ExportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -130,7 +130,7 @@ func (File) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.File") }
 // LogValue is the type's name only, for slog.
 func (File) LogValue() slog.Value { return redact.Value("trulioo.File") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e FileError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -241,7 +241,7 @@ func (TransactionInfo) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.T
 // LogValue is the type's name only, for slog.
 func (TransactionInfo) LogValue() slog.Value { return redact.Value("trulioo.TransactionInfo") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e TransportError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -268,7 +268,7 @@ func (WatchlistResult) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.W
 // LogValue is the type's name only, for slog.
 func (WatchlistResult) LogValue() slog.Value { return redact.Value("trulioo.WatchlistResult") }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e WebhookError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.

@@ -32,7 +32,7 @@ func (%[1]s) LogValue() slog.Value { return redact.Value("trulioo.%[2]s") }
 func (%[1]s) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.%[2]s") }
 `,
 	" text": `
-// Format prints Error whatever the verb, %%#v included.
+// Format prints Error for every verb, %%#v included.
 func (e %[1]s) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.

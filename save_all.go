@@ -166,7 +166,7 @@ func brokenTransfer(err error) bool {
 	return (broken || errors.Is(err, io.ErrUnexpectedEOF)) && !errors.Is(err, ErrOpenEnded)
 }
 
-// fileFolder is where SaveAll writes. Nothing outside of root can be reached.
+// fileFolder is the folder that SaveAll writes to. Nothing outside of root can be reached.
 type fileFolder struct {
 	root       *os.Root
 	unfinished map[string][]string // by the name of the file, from earlier runs

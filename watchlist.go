@@ -36,18 +36,18 @@ type WatchlistHit struct {
 	// SubjectMatched is the name on the list. Where the vendor sends none, it is
 	// EntityName, or else Remarks.
 	SubjectMatched string `json:"subjectMatched"`
-	// EntityName is seen in place of SubjectMatched.
+	// EntityName is seen instead of SubjectMatched.
 	EntityName string `json:"entityName"`
-	// Remarks are what the list says about the subject, seen in place of SubjectMatched.
+	// Remarks are the list's words about the subject, seen instead of SubjectMatched.
 	Remarks string `json:"remarks"`
 	// SourceListType is the kind of list in the vendor's words, and the list's
 	// name for a hit of the older "International Watchlist".
 	SourceListType string `json:"sourceListType"`
 	// SourceRegion is the region of the list.
 	SourceRegion string `json:"sourceRegion"`
-	// SourceAgencyName is who keeps the list.
+	// SourceAgencyName is the agency that keeps the list.
 	SourceAgencyName string `json:"sourceAgencyName"`
-	// URL is where to read more.
+	// URL leads to more about the hit.
 	URL string `json:"URL"`
 
 	// Raw is the hit as the server sent it: an object, or a string where the

@@ -15,7 +15,7 @@ import (
 //trulioo:redact fmt
 type WebhookOption func(*webhookConfig)
 
-// webhookConfig is what the options fill. It is checked and used once.
+// webhookConfig is filled by the options. It is checked and used once.
 type webhookConfig struct {
 	tokens    []string
 	secrets   []string

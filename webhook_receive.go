@@ -21,7 +21,7 @@ import (
 // ServeHTTP or Handle, arrive, verify, open, dispatch, run, settle, and last the
 // response.
 
-// receiver is what a WebhookHandler is made of.
+// receiver is the WebhookHandler's inside.
 type receiver struct {
 	fn        func(context.Context, *Event) error
 	name      string // of the handler, among those that share the deduper

@@ -86,7 +86,7 @@ Written by ` + "`go run ./bench`" + `; do not edit. What is measured here, side 
 
 ![Ratios and times](benchmarks.svg)
 
-Ratios are time (or memory, or whatever the line says) of this library to that of the other: below 1 this library needs less. Each is the median of
+Ratios are time (or memory, or the line's own quantity) of this library to that of the other: below 1 this library needs less. Each is the median of
 rounds in which the contenders took turns, with the quartiles in brackets, so that the drift of the machine hits all alike.
 All talk to the fake server of ` + "`truliootest`" + ` over loopback, which is a process of its own and answers after %d ms in exports, at
 once elsewhere. Each export and each download is a process of its own, too: its processor time and its memory are the client's alone.

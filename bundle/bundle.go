@@ -47,7 +47,7 @@ type Manifest struct {
 	Made     time.Time `json:"made"`     // when the bundle was made, by this machine's clock
 	Complete bool      `json:"complete"` // every file of the profile is there
 	Entries  []Entry   `json:"entries"`  // all but the manifest itself
-	Missing  []Missing `json:"missing"`  // files of the profile that could not be had
+	Missing  []Missing `json:"missing"`  // files of the profile that could not be downloaded
 }
 
 // Entry is one file of a bundle.

@@ -57,7 +57,7 @@ func (h *head) image() template.URL {
 	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(h.bytes)) //nolint:gosec // a known kind and base64
 }
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Profile    *trulioo.Profile
 	Made       trulioo.Time
@@ -105,7 +105,7 @@ func newPage(b *builder) page {
 	return p
 }
 
-// label is what a field is called in the form.
+// label is a field's name in the form.
 func label(f trulioo.Field) string {
 	return cmp.Or(strings.TrimSpace(f.Name), f.NormalizedName, string(f.Role))
 }

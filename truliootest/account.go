@@ -199,7 +199,7 @@ func (a *Account) FileKeys(id string) []string {
 	return a.fileKeys(i)
 }
 
-// Profile is what GET query/client/{id} answers, with or without full service
+// Profile is the answer of GET query/client/{id}, with or without full service
 // details, in the plain Dialect; false if there is no such client.
 func (a *Account) Profile(id string, full bool) ([]byte, bool) {
 	return a.profile(id, full, Dialect{})

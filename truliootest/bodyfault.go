@@ -104,7 +104,7 @@ func (w *shapedWriter) makeCut() {
 	panic(http.ErrAbortHandler)
 }
 
-// rest is what comes after the cut: nothing, or all of it after a stall.
+// rest is the part after the cut: nothing, or all of it after a stall.
 func (w *shapedWriter) rest(p []byte) (int, error) {
 	if w.effect.cut == cutTruncate {
 		return len(p), nil

@@ -6,7 +6,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// Options are what trulioo.NewClient needs to reach the live account with API
+// Options are the options that trulioo.NewClient needs to reach the live account with API
 // version 2: credentials, both URLs and an HTTP client. Options that come after
 // them win.
 func (s *Server) Options() []trulioo.Option {

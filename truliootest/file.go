@@ -50,7 +50,7 @@ func (s *Server) SetFiles(f Files) { s.change(func(to *settings) { to.files = f 
 // ChangeFiles gives every file other bytes of the same length, and another ETag.
 func (s *Server) ChangeFiles() { s.edition.Add(1) }
 
-// FileContent is what a download of the key gives now. Its Seek knows the size.
+// FileContent is the content that a download of the key has now. Its Seek knows the size.
 func (s *Server) FileContent(key string) io.ReadSeeker { return s.content(key) }
 
 // serveFile is GET query/file.

@@ -12,7 +12,7 @@ type page struct {
 	how           Listing
 }
 
-// readPage falls back in silence on anything it does not like, as the vendor
+// readPage silently falls back on anything it does not like, as the vendor
 // does: 20 rows, the first page.
 func readPage(query url.Values, how Listing) page {
 	limit, err := strconv.Atoi(query.Get("limit"))

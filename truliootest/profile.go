@@ -152,7 +152,7 @@ func (a *Account) appendRow(b []byte, i int, d Dialect) []byte {
 	return p.b
 }
 
-// summary is what the row and the profile begin with.
+// summary is the common beginning of the row and the profile.
 func (a *Account) summary(p *jsonWriter, i int) {
 	r := &a.records[i]
 	p.text("id", a.id(i))
@@ -199,7 +199,7 @@ func (a *Account) user(p *jsonWriter, i int) {
 	}
 }
 
-// profile is what GET query/client/{id} answers.
+// profile is the answer of GET query/client/{id}.
 func (a *Account) profile(id string, full bool, d Dialect) ([]byte, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -250,7 +250,7 @@ func (a *Account) flowData(p *jsonWriter, i int, full bool) {
 	p.end('}')
 }
 
-// fields are what the person entered.
+// fields are the person's answers.
 func (a *Account) fields(p *jsonWriter, k int, answers []entered) {
 	p.openMap("fieldData")
 	for n, e := range answers {

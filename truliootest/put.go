@@ -65,7 +65,7 @@ func (a *Account) disown(r *record) {
 	}
 }
 
-// awkward is what a profile of one's own may be: the library's tests put odd ones.
+// awkward allows odd profiles in Put, for the library's own tests.
 var awkward = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // readOwn takes from a profile what the lists need of it.

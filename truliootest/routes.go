@@ -23,7 +23,7 @@ const (
 	DownloadFile  Operation = trulioo.OperationDownloadFile
 )
 
-// route is where a request goes.
+// route is a request's operation and target.
 type route struct {
 	operation Operation // Any for an unknown path
 	v1        bool      // of a token request

@@ -105,7 +105,7 @@ func (s *Sender) Deliver(ctx context.Context, target string, ev *trulioo.Event, 
 	return got.status, err
 }
 
-// Body is what Deliver posts: the event's JSON, compact, with the token and the
+// Body is the body that Deliver posts: the event's JSON, compact, with the token and the
 // counter set. As in the vendor's bodies nothing is escaped that need not be:
 // "<", "&" and U+2028 stand as they are, so that a receiver which encodes the
 // body again before it checks the signature fails.
@@ -175,7 +175,7 @@ func (s *Sender) Handshake(ctx context.Context, target string) error {
 	return nil
 }
 
-// receipt is what a receiver answered.
+// receipt is a receiver's answer.
 type receipt struct {
 	status      int
 	contentType string
@@ -202,7 +202,7 @@ func (s *Sender) post(ctx context.Context, target string, body []byte) (receipt,
 
 var vendorClient = &http.Client{Timeout: 10 * time.Second}
 
-// Disorder is what at-least-once delivery does to a list of events.
+// Disorder is the effect of at-least-once delivery on a list of events.
 type Disorder struct {
 	Duplicates float64 // the part of the events that is delivered twice, 0 to 1
 	Shuffle    bool    // deliver in no order

@@ -59,7 +59,7 @@ type Server struct {
 	once   sync.Once
 }
 
-// setup is what stays as it was at the start.
+// setup holds the settings that do not change after the start.
 type setup struct {
 	address    string
 	inMemory   bool

@@ -114,7 +114,7 @@ const (
 	completedLayout = "2006-01-02T15:04:05.000+00:00"
 )
 
-// write writes the service with at least so many bytes of details; 0 is without.
+// write writes the service with at least this many bytes of details; 0 is none.
 // Those of a watchlist are as many as it needs.
 func (s service) write(p *jsonWriter, details int) {
 	transaction, record := hexID(s.rng.Uint64()), hexID(s.rng.Uint64())
@@ -160,7 +160,7 @@ func (s service) transaction(p *jsonWriter, transaction, record string) {
 	p.end('}')
 }
 
-// summary is what a watchlist check carries even without details.
+// summary is the part of a watchlist check that is sent even without details.
 func (s service) summary(p *jsonWriter) {
 	p.openMap("watchlistResults")
 	p.open(s.screening.source, '{')
@@ -336,7 +336,7 @@ func (s service) hitDetails(p *jsonWriter, lists string) {
 	s.append(p, "WatchlistHitDetails", lists)
 }
 
-// name is who is searched.
+// name is the name that is searched for.
 func (s service) name() string {
 	if strings.HasPrefix(s.entered[0].role, "company") {
 		return s.entered[0].value
@@ -344,7 +344,7 @@ func (s service) name() string {
 	return s.entered[0].value + " " + s.entered[1].value
 }
 
-// hits are so many hits of one kind. One in the news has an article, and neither a
+// hits are n hits of one kind. One in the news has an article, and neither a
 // kind of list nor an agency.
 func (s service) hits(kind, name string, n int) string {
 	all := make([]string, n)

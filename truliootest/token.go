@@ -28,7 +28,7 @@ type Tokens struct {
 	Form        TokenForm
 	Lifetime    time.Duration // default 30 minutes, of version 1 an hour; whole seconds are told, all of it holds
 	Reuse       bool          // an early request gets the same token again, with the rest of its life
-	RevokeEvery int           // revoke all tokens after every so many authorised requests; 0 is never
+	RevokeEvery int           // revoke all tokens after this many authorised requests; 0 is never
 	// Body, if set, writes the whole answer instead of Form.
 	Body func(token string, seconds int) string
 }

@@ -20,7 +20,7 @@ const (
 	eventTypeKey   = attribute.Key("trulioo.event.type")
 )
 
-// attributesOf are what a span and a metric have from the start.
+// attributesOf are the attributes that a span and a metric have from the start.
 func attributesOf(step trulioo.Step) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, 0, 8)
 	if step.Environment != "" {
@@ -54,7 +54,7 @@ func requestID(out trulioo.Outcome) []attribute.KeyValue {
 	return []attribute.KeyValue{requestIDKey.String(out.RequestID)}
 }
 
-// outcomeAttributes are what is known at the end. A call's status is that of
+// outcomeAttributes are the attributes known at the end. A call's status is that of
 // its last exchange, which has it already.
 func outcomeAttributes(step trulioo.Step, out trulioo.Outcome) []attribute.KeyValue {
 	var attrs []attribute.KeyValue

@@ -37,13 +37,13 @@ func newSeals(keys [][]byte) (seals, error) {
 	return s, nil
 }
 
-// sealedToken is what Redis keeps of a token. When it ends is the record's own end.
+// sealedToken is the part of a token that Redis keeps. When it ends is the record's own end.
 type sealedToken struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
 }
 
-// place is what a token is bound to: copied to another key's name, it does not open.
+// place is the Redis key that a token is bound to: copied to another key's name, it does not open.
 func place(key string) []byte { return []byte("truredis token 1 " + key) }
 
 func (s seals) seal(key string, token *oauth2.Token) (string, error) {

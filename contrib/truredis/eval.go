@@ -61,7 +61,7 @@ func (f *failure) Error() string { return "truredis: " + f.step + ": " + f.reaso
 // Unwrap gives the error of go-redis.
 func (f *failure) Unwrap() error { return f.err }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (f *failure) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.Error()) }
 
 // LogValue is Error, for slog.

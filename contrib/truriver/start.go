@@ -36,7 +36,7 @@ type Plan struct {
 // SliceArgs are the arguments of a job: they name a row of trulioo_slices, where
 // everything else is kept.
 type SliceArgs struct {
-	// ExportID is what Start was given.
+	// ExportID is the id that Start was given.
 	ExportID string `json:"export_id"`
 	// Slice is the slice's number in the export, from 0.
 	Slice int `json:"slice"`
@@ -156,7 +156,7 @@ type Status struct {
 	Slices   int // of the export
 	Finished int // slices that need no more work
 	Proven   int // slices whose list was proven to be known in whole; trulioo_slices.report says why the others were not
-	Jobs     int // that wait, run or will be tried again; 0 is the end, of whatever kind
+	Jobs     int // that wait, run or will be tried again; 0 is the end, in success or failure
 }
 
 // Complete reports whether the export is over and has every client. While Jobs

@@ -176,7 +176,7 @@ func takeTurn(ctx context.Context, db querier, args SliceArgs) (*sliceLease, err
 	return t, failed("read the results", err)
 }
 
-// batch is what is noted at once.
+// batch is how many clients are noted at once.
 type batch struct {
 	items   []*trulioo.ExportItem
 	bytes   int

@@ -74,7 +74,7 @@ func (d *Deduper) Commit(ctx context.Context, key, claim string) error {
 	n, err := d.store.exec(ctx, "UPDATE trulioo_claims SET done = 1, ends = NOW + $3 WHERE key = $1 AND claim = $2 AND done = 0",
 		key, claim, millis(d.ttl))
 	if err == nil && n == 1 && d.commits.Add(1)%purgeEvery == 0 {
-		_ = d.forget(ctx) // the event is done all the same
+		_ = d.forget(ctx) // the event is done anyway
 	}
 	return held("commit", n, err)
 }

@@ -66,7 +66,7 @@ type SyncOptions struct {
 type SyncReport struct {
 	New, Modified, Unchanged, Gone int
 
-	Failed int // profiles that could not be had, or whose OnChange failed: they come again
+	Failed int // profiles that could not be fetched, or whose OnChange failed: they come again
 }
 
 // ErrListEmpty means that the account's list has nobody although the table has:
@@ -122,7 +122,7 @@ func (p *Profiles) All(ctx context.Context) iter.Seq2[*trulioo.Profile, error] {
 	}
 }
 
-// page reads so many profiles at once: between two pages the connection is free.
+// page reads at most limit profiles at once: between two pages the connection is free.
 func (p *Profiles) page(ctx context.Context, after string, limit int) ([]*trulioo.Profile, error) {
 	rows, err := p.store.query(ctx, `SELECT client_id, profile FROM trulioo_profiles
 		WHERE account = $1 AND client_id > $2 AND gone = 0 ORDER BY client_id LIMIT $3`, p.account, after, limit)

@@ -43,7 +43,7 @@ func (e HandleError) Error() string {
 // Unwrap gives the function's error.
 func (e HandleError) Unwrap() error { return e.err }
 
-// Format prints Error whatever the verb, %#v included.
+// Format prints Error for every verb, %#v included.
 func (e HandleError) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // LogValue is Error, for slog.
@@ -127,7 +127,7 @@ type letter struct {
 	attempt    int
 }
 
-// died is what is known of an event whose every process died with it.
+// died is the error of an event that every process died with.
 const died = "the process ended before the function did"
 
 // take claims events that are due. One that has ended each of its processes is

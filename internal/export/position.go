@@ -37,7 +37,7 @@ func order(a time.Time, aID string, b time.Time, bID string) int {
 	return cmp.Or(a.Compare(b), strings.Compare(aID, bID))
 }
 
-// Scope is what a cursor belongs to, each in the caller's words.
+// Scope says what a cursor belongs to, each part in the caller's words.
 type Scope struct {
 	Environment string
 	APIVersion  string

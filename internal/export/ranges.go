@@ -17,7 +17,7 @@ type node[V any] struct {
 	whole bool     // the page has all rows of the range
 }
 
-// answer is what has been asked for beside the delivering.
+// answer is the answer to a request made while rows are delivered.
 type answer[V any] struct {
 	node *node[V] // nil where it is a page of the whole list
 	at   int      // which of the pages asked for together
@@ -73,7 +73,7 @@ func (s *Scanner[V]) initialRanges() []TimeRange {
 	return ranges
 }
 
-// parts cuts a range of so many rows into some that should fit a page.
+// parts cuts a range with that many rows into parts that should fit a page.
 func (s *Scanner[V]) parts(r TimeRange, rows int) []TimeRange {
 	n := math.Ceil(float64(rows) / (fullness * float64(max(s.size, 1))))
 	return r.cut(int(min(max(n, 2), mostParts)), s.highest)

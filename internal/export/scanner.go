@@ -60,7 +60,7 @@ type Page[V any] struct {
 	Last  bool
 }
 
-// Config is what a Scanner is made of.
+// Config holds the parts of a Scanner.
 type Config[V any] struct {
 	// List asks for a page of the rows in a range. It is called from up to 4
 	// goroutines at once, and does not give up easily: an error of it ends the scan.

@@ -39,7 +39,7 @@ const (
 	bits      = iota
 )
 
-// count is what the server counted at a moment.
+// count is the server's count at a moment.
 type count struct {
 	moment uint32
 	total  int

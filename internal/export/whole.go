@@ -78,7 +78,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 	return s.unproven(&p)
 }
 
-// enough reports whether so many passes in a row without anything new are enough:
+// enough reports whether that many passes in a row without anything new are enough:
 // more of them where a proof is still to be expected.
 func (s *Scanner[V]) enough(p *pass, unchangedPasses, requests int) bool {
 	switch {

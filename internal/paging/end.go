@@ -15,7 +15,7 @@ var (
 	ErrOnlyEmpty = errors.New("the server sends only empty pages")
 )
 
-// Counts is what a page of a list says.
+// Counts are the counts of a page of a list.
 type Counts struct {
 	Rows          int  // on this page
 	TotalElements int  // rows in the whole list

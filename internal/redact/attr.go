@@ -26,7 +26,7 @@ func Attr(a slog.Attr) slog.Attr {
 	return a
 }
 
-// holding is what a type says about its values.
+// holding says what values of a type can hold.
 type holding int
 
 const (

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// list is what one list says, in its data source and in its summary.
+// list is one list's result, in its data source and in its summary.
 type list struct {
 	name    string
 	words   []word

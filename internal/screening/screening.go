@@ -13,7 +13,7 @@ import (
 	"slices"
 )
 
-// Outcome is what a check came to.
+// Outcome is the outcome of a check.
 type Outcome int
 
 // The outcomes. The zero value is unknown.

@@ -1,6 +1,6 @@
 package screening
 
-// said is what a list says in all.
+// said is the result of a list as a whole.
 type said struct {
 	clear, hit, confirmed bool
 	number                [len(kinds)]int64

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// word is what a list's state says.
+// word is the meaning of a list's state.
 type word int
 
 const (

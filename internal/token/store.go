@@ -15,7 +15,7 @@ import (
 // began it.
 const FetchTimeout = 30 * time.Second
 
-// ErrNone is what a fetch brought that brought nothing.
+// ErrNone is the error of a fetch that returned neither a token nor an error.
 var ErrNone = errors.New("no token")
 
 // Fetch gets a new token.
@@ -29,7 +29,7 @@ type Store struct {
 	entries map[string]*entry
 }
 
-// entry is what is known of one key.
+// entry is the state of one key.
 type entry struct {
 	token  *oauth2.Token
 	usable time.Time                  // until when token is given out

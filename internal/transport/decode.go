@@ -19,7 +19,7 @@ var ErrTooLarge = errors.New("the answer is larger than the limit")
 // ErrNoContent means that the status says that there is no body.
 var ErrNoContent = errors.New("the answer has no content")
 
-// DecodeError is what a call's Decode returned: the body was read whole.
+// DecodeError wraps an error of a call's Decode: the body was read whole.
 type DecodeError struct {
 	Err        error
 	MayPass    bool // another attempt may get a better answer: the JSON ends too early, or it is a gateway's page
@@ -31,7 +31,7 @@ func (e *DecodeError) Error() string { return "answer not understood" }
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // read takes the body whole, at most limit bytes of it. A larger one is an
-// error rather than cut: io.LimitReader alone would truncate in silence.
+// error rather than cut: io.LimitReader alone would truncate silently.
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
 		return nil, ErrTooLarge

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// answer is what a status means for the client that gets it.
+// answer is the meaning of a status for the client that gets it.
 type answer uint8
 
 const (

@@ -27,7 +27,7 @@ func NewRateLimit(perSecond float64, burst int) *RateLimit {
 	return &RateLimit{interval: interval, ahead: duration(float64(interval) * float64(burst-1))}
 }
 
-// duration is that of so many nanoseconds, longest at most.
+// duration is a number of nanoseconds as a Duration, longest at most.
 func duration(nanoseconds float64) time.Duration {
 	return time.Duration(min(nanoseconds, float64(longest)))
 }

@@ -42,7 +42,7 @@ func answered(h http.Header) time.Time {
 	return time.Now()
 }
 
-// number reads digits, perhaps with a decimal point, as so many units.
+// number reads digits, perhaps with a decimal point, as a number of units.
 func number(text string, unit time.Duration) (time.Duration, bool) {
 	text = strings.TrimSpace(text)
 	if text == "" || strings.Trim(text, "0123456789.") != "" {

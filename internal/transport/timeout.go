@@ -93,7 +93,7 @@ func ofNetHTTP(base http.RoundTripper) bool {
 	return own
 }
 
-// errNoResponse is what net/http says of such a transport, without its type.
+// errNoResponse says the same as net/http does of such a transport, without its type.
 var errNoResponse = errors.New("the transport returned neither a response nor an error")
 
 // complete sets the fields that net/http's own transport always sets, above all

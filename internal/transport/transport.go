@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Config is what a Transport is built from. All of it is valid: the root
+// Config holds the parts of a Transport. All of them are valid: the root
 // package has checked it.
 type Config struct {
 	Base      http.RoundTripper // the caller's or our own; shared by all clients of a family

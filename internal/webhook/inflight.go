@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// InFlightSet is what a receiver is at: the requests whose bodies are being read,
+// InFlightSet holds a receiver's work: the requests whose bodies are being read,
 // and the keys of the events whose function runs. It is safe for concurrent use.
 type InFlightSet struct {
 	mu      sync.Mutex

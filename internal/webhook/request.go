@@ -86,7 +86,7 @@ func Gunzip(body []byte, limit int64) ([]byte, error) {
 	return Body(capped, int64(len(body)))
 }
 
-// cappedReader fails where io.LimitReader would cut in silence.
+// cappedReader fails where io.LimitReader would cut silently.
 type cappedReader struct {
 	io.Reader
 	left int64

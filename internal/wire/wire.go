@@ -132,8 +132,8 @@ func (d *decoder) free() {
 	decoders.Put(d)
 }
 
-// ErrMany means that a document has so many elements for its size that it was
-// made to take memory.
+// ErrMany means that a document has too many elements for its size: it was made to
+// take memory.
 var ErrMany = errors.New(reasonMany)
 
 var errNull = errors.New(reasonNull)

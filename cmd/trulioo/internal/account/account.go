@@ -18,7 +18,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// Settings are what is known of an account beside its secrets. Empty fields are
+// Settings hold everything about an account but its secrets. Empty fields are
 // the library's defaults.
 type Settings struct {
 	Environment string `json:"environment,omitempty"` // live or test
@@ -29,7 +29,7 @@ type Settings struct {
 	Dialect trulioo.Dialect `json:"dialect,omitzero"` // what "trulioo doctor --save" found out
 }
 
-// Secrets are what the keyring holds of an account. The webhook's two are
+// Secrets are the part of an account that the keyring holds. The webhook's two are
 // empty where nobody gave them.
 type Secrets struct {
 	ClientID      string `json:"clientId"`

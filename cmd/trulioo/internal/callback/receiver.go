@@ -29,7 +29,7 @@ type Delivery struct {
 	Forward *Forwarded // nil where it was not forwarded
 }
 
-// Forwarded is what the program under development answered.
+// Forwarded is the answer of the program under development.
 type Forwarded struct {
 	Status int   // 0 where there was no answer
 	Err    error // such as a refused connection

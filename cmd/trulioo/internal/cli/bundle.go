@@ -20,7 +20,7 @@ func (a *app) bundle() *cobra.Command {
 		Use:   "bundle ID",
 		Short: "Put everything about one end client into a zip or a folder, for an auditor or the person",
 		Long: `Makes a zip, if -o ends in .zip, or else a folder: the API's answer byte for byte, every photo and document, a page that can be read and
-printed, and a manifest with the digest of each. A file that cannot be had is listed as missing, on the page too; the exit code is 3
+printed, and a manifest with the digest of each. A file that cannot be downloaded is listed as missing, on the page too; the exit code is 3
 then. Only you can read it.`,
 		Example: `  trulioo bundle 665f1b1c2d3e4f5a6b7c8d9e -o person.zip
   trulioo bundle - -o person < id.txt`,

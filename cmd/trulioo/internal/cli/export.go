@@ -108,7 +108,7 @@ func (a *app) export() *cobra.Command {
 		Short: "Bring the whole account into a folder, a database or a file",
 		Long: `Fetches every end client once, while the account changes, and keeps it. A client that is kept already and has not changed since is
 not fetched again, so a run that was stopped, or killed, goes on where it was. A place holds one account's people, and refuses
-another's; the sandbox's too. Clients that could not be had are listed in failed.ndjson of the folder, in the table trulioo_failed, or
+another's; the sandbox's too. Clients that failed are listed in failed.ndjson of the folder, in the table trulioo_failed, or
 in FILE.failed.ndjson, the exit code is 3, and the next run tries them again.
 
 ` + columnsHelp,

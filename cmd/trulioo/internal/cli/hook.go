@@ -23,7 +23,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// hookAddress is where callbacks are received unless something else is said.
+// hookAddress is the default address that receives callbacks.
 const hookAddress = "127.0.0.1:8076"
 
 const hookSecretsHelp = `The verification token and the signing secret are those of TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, or of "trulioo login
@@ -276,7 +276,7 @@ set up. A type that the vendor does not document is sent too: a receiver must be
 	flags.StringVar(&client, "client", "", "the end client's `id`; an invented one if not given")
 	flags.StringVar(&workflow, "workflow", "", "the workflow's `id`; an invented one if not given")
 	flags.BoolVar(&test, "test", false, "of the test environment")
-	flags.IntVar(&times, "times", 1, "send each so many times, as at-least-once delivery does")
+	flags.IntVar(&times, "times", 1, "how often to send each, as at-least-once delivery does")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkTarget("--to", to); err != nil {
 			return err
@@ -325,7 +325,7 @@ func (a *app) events(kind string, spec truliootest.EventSpec) ([]*trulioo.Event,
 		known = known || string(event.Type) == kind
 	}
 	if !known {
-		fmt.Fprintln(a.err, "the vendor documents no event of this type; it is sent all the same")
+		fmt.Fprintln(a.err, "the vendor documents no event of this type; it is sent anyway")
 	}
 	return []*trulioo.Event{truliootest.NewEvent(trulioo.EventType(kind), spec)}, nil
 }
@@ -370,7 +370,7 @@ Where it has changed since, the callback is signed anew. A receiver that de-dupl
 	flags.StringVar(&kind, "type", "", "only events of this `type`")
 	flags.Var(&after, "after", "only callbacks received after this `time`")
 	flags.Var(&before, "before", "only callbacks received before this `time`")
-	flags.IntVar(&last, "last", 0, "only so many of the newest; 0 is all")
+	flags.IntVar(&last, "last", 0, "only this many of the newest; 0 is all")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkTarget("--to", to); err != nil {
 			return err

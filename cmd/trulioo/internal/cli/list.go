@@ -32,7 +32,7 @@ func (l *listing) flags(command *cobra.Command) {
 	flags.BoolVar(&l.csv, "csv", false, "print comma-separated values below a head")
 	flags.BoolVar(&l.watch, "watch", false, "go on, and print the rows that are new or changed, until Ctrl-C")
 	flags.DurationVar(&l.interval, "interval", 10*time.Second, "how often --watch asks")
-	flags.IntVar(&l.limit, "limit", 0, "at most so many rows; 0 is all")
+	flags.IntVar(&l.limit, "limit", 0, "at most this many rows; 0 is all")
 	command.MarkFlagsMutuallyExclusive("json", "ndjson", "csv")
 	command.MarkFlagsMutuallyExclusive("json", "watch")
 }

@@ -24,7 +24,7 @@ type Job struct {
 	OnProgress  func(trulioo.ExportProgress)
 }
 
-// Result is what a run came to, in clients.
+// Result is the outcome of a run, in clients.
 type Result struct {
 	New, Changed, Unchanged, Failed, Gone int
 
@@ -32,7 +32,7 @@ type Result struct {
 }
 
 // Run brings the store up to date. The error is the export's own; clients that
-// could not be had are counted in Failed. Run leaves the store open.
+// failed are counted in Failed. Run leaves the store open.
 func (j *Job) Run(ctx context.Context) (Result, error) {
 	var result Result
 	kept, err := j.kept(ctx)

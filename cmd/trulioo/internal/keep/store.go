@@ -23,7 +23,7 @@ type Store interface {
 	Put(ctx context.Context, r Record, p *trulioo.Profile) error
 	// Forget deletes a client.
 	Forget(ctx context.Context, clientID string) error
-	// Fail notes that a client could not be had, until the next run.
+	// Fail notes that a client failed, until the next run.
 	Fail(ctx context.Context, clientID, why string) error
 	// Close makes all of it last. done says that the run was not stopped.
 	Close(ctx context.Context, done bool) error

@@ -132,7 +132,7 @@ func (n *noted) Write(p []byte) (int, error) {
 
 // Walk lets somebody new go through a workflow, one event each time that every
 // has passed, and tells the webhook at target of it, until ctx ends. What is not
-// acknowledged is told to failed, and the next event sent all the same.
+// acknowledged is reported to failed, and the next event is sent anyway.
 func (b *Sandbox) Walk(ctx context.Context, target string, every time.Duration, failed func(error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Screen is where something is printed.
+// Screen is the place that output goes to.
 type Screen struct {
 	io.Writer
 	Width    int  // in columns; 0 where there is no terminal, and lines are never cut

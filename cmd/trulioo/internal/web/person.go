@@ -25,7 +25,7 @@ type Person struct {
 	Conflicted bool
 }
 
-// Entry is what was entered in the fields of one name.
+// Entry holds the answers in the fields of one name.
 type Entry struct {
 	Label  string
 	Values []string // more than one where workflows contradict each other
@@ -52,7 +52,7 @@ type Check struct {
 	Problem                  string
 }
 
-// Source is what a data source said.
+// Source is a data source's result.
 type Source struct {
 	Name    string
 	Matched int

@@ -32,7 +32,7 @@ var script []byte
 //go:embed icon.svg
 var icon []byte
 
-// Settings are what the page shows.
+// Settings are the settings of the page.
 type Settings struct {
 	Client    *trulioo.Client
 	Account   string        // its name
