@@ -8,9 +8,9 @@
 // order, and those near the present are read one after another, so that a row
 // whose date moves to the present moves ahead of the reader.
 //
-// The scanner also reads the list as a whole (whole.go), page after page without the
+// The scanner also reads the list as a whole (whole_list.go), page after page without the
 // cuts. That finds the rows that no range holds, because they have no date or moved
-// behind the reader, and the proof is made of it (sightings.go).
+// behind the reader, and the proof is made of it (proof.go).
 //
 // Nothing depends on which date the server filters by, on whether bounds are
 // inclusive, on the order of rows, on the size of pages, on a clock, or on what

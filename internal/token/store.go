@@ -22,8 +22,8 @@ var ErrNone = errors.New("no token")
 type Fetch func(context.Context) (*oauth2.Token, error)
 
 // Store keeps one token for each key. A token is fetched again in the background
-// when a tenth of its life is left, and callers wait only where there is none
-// that is good. Its zero value is empty.
+// when a tenth of its life is left, and callers wait only where no good one is
+// left. Its zero value is empty.
 type Store struct {
 	mu      sync.Mutex
 	entries map[string]*entry

@@ -1,5 +1,6 @@
-// Package token is what there is to know of the API's tokens: how one is asked
-// for, how the answer is read, and how many callers share one.
+// Package token asks for the API's tokens, reads the answer, and shares a token
+// among many callers. store.go fetches a token again before it ends; callersource.go
+// wraps a token source of the caller's.
 package token
 
 import (

@@ -1,6 +1,6 @@
 // Package wire reads the JSON of an API that is free with its types, in one
 // pass: a value that fits its Go type is decoded as it comes, and one that does
-// not costs that value alone. What tolerance means is one table, in table.go.
+// not costs that value alone. tolerant.go has the table of what is tolerated.
 package wire
 
 import (

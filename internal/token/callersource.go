@@ -10,8 +10,8 @@ import (
 	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
-// Source puts a context in front of somebody's oauth2.TokenSource, which has
-// none: callers that come while it is being asked wait for that answer, and each
+// Source adds a context to an oauth2.TokenSource of the caller's, whose interface has
+// none. Calls that come while it is being asked wait for that answer, and each
 // leaves when its own context ends.
 type Source struct {
 	source oauth2.TokenSource

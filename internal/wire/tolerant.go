@@ -13,14 +13,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// value is what encoding/json/v2 calls for a document.
+// value is the function that encoding/json/v2 calls for a document.
 func (d *decoder) value(dec *jsontext.Decoder, v any) error {
 	to := reflect.ValueOf(v).Elem()
 	return d.decode(dec, to, planOf(to.Type()))
 }
 
-// decode is what is tolerated. On the left is what the Go type wants; null, and
-// whatever is not named, is absent: the zero value, which costs the document nothing else.
+// decode decodes with this tolerance. On the left is the kind of the Go type, on the
+// right the further values that it takes. Null, and every other value, is absent: the
+// zero value, which costs the document nothing else.
 //
 //	string            a number or boolean by its literal
 //	integer           "42", 1.0 and 1e3
