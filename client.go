@@ -33,6 +33,7 @@ type family struct {
 	pause   *transport.Pause
 	store   TokenStore
 	limiter *transport.RateLimit
+	spread  transport.Spread // of an export
 }
 
 // NewClient makes a client of credentials, or of a token source, and options.
@@ -131,6 +132,7 @@ func build(c *config, f *family) *Client {
 		Origin:    origin,
 		Pause:     f.pause,
 		Limiter:   f.limiter,
+		Spread:    f.spread,
 		Policy:    c.policy(),
 		MaxBytes:  c.maxResponse,
 		UserAgent: c.agent(),

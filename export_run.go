@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -78,6 +77,7 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	origin, _ := url.Parse(client.config.baseURL) // validated
 	f := *client.family
 	f.base = &list.Feedback{Base: f.base, Limiter: x.limiter, Host: origin.Host}
+	f.spread = x.limiter.Spread
 	x.client = build(client.config, &f)
 	x.client.patience = func() patience { return x.patience(brokenProfiles) }
 	c.List, c.Refused, c.Scale, c.Deliver = x.list, refusedPage, x.limiter.Scale, x.deliver
@@ -311,14 +311,8 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 // policy allows: to ask it for every other client would be no quiet.
 func (x *export) wantsQuiet(err error) bool {
 	api, ok := errors.AsType[*APIError](err)
-	return ok && throttles(err) && api.RetryAfter > x.client.config.policy().MaxRetryAfter
-}
-
-// throttles reports whether the error is about too many requests. By the vendor's
-// pages a 409 can be; a 503 is what nginx's limit_req answers.
-func throttles(err error) bool {
-	api, ok := errors.AsType[*APIError](err)
-	return ok && (errors.Is(err, ErrConflict) || errors.Is(err, ErrRateLimited) || api.StatusCode == http.StatusServiceUnavailable)
+	return ok && api.RetryAfter > x.client.config.policy().MaxRetryAfter &&
+		(transport.Slows(api.StatusCode) || transport.AsksForQuiet(api.StatusCode, true))
 }
 
 // get is ClientsService.Get, held to the pace. The place of a large profile is given
@@ -385,19 +379,20 @@ func (x *export) patience(broken int) patience {
 	most := func(err error) int {
 		var auth *AuthError
 		var network *TransportError
-		api, told := errors.AsType[*APIError](err)
+		api, answered := errors.AsType[*APIError](err)
+		retries := policy.MaxAttempts > 1
 		switch {
-		case errors.As(err, &auth), told && api.RetryAfter > policy.MaxRetryAfter:
+		case errors.As(err, &auth), answered && api.RetryAfter > policy.MaxRetryAfter:
 			return 0
-		case errors.Is(err, ErrConflict), errors.Is(err, ErrRateLimited):
+		case answered && x.isThrottled(api, try > 0 && x.limiter.Answers() > answers):
 			return throttledCalls
-		case throttles(err) && (api.RetryAfter > 0 || try > 0 && x.limiter.Answers() > answers):
-			return throttledCalls // the server is up: it answers others
 		case errors.Is(err, ErrUnauthorized):
 			return refusedCalls
-		case policy.MaxAttempts > 1 && told && api.StatusCode == http.StatusNotFound && !errors.Is(err, ErrNotFound):
+		case retries && answered && api.StatusCode == http.StatusNotFound && !errors.Is(err, ErrNotFound):
 			return broken // a gateway's page, which may pass
-		case policy.MaxAttempts > 1 && (errors.As(err, &network) || errors.Is(err, ErrServer) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
+		case retries && answered && transport.Passes(api.StatusCode):
+			return broken
+		case retries && (errors.As(err, &network) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return broken
 		}
 		return 0
@@ -406,10 +401,18 @@ func (x *export) patience(broken int) patience {
 		if try >= most(err) {
 			return false
 		}
-		wait := rand.N(min(policy.MinWait<<min(try, 20), policy.MaxWait)) + 1 //nolint:gosec // jitter, no secret
 		try++
+		wait := transport.Backoff(policy.MinWait, policy.MaxWait, try)
 		answers = x.limiter.Answers()
 		x.waited.Add(int64(wait))
 		return transport.Wait(ctx, wait)
 	}
+}
+
+// isThrottled reports whether the answer is about too many requests. That of a
+// server that may be down is where it says for how long, or where others are
+// answered meanwhile.
+func (x *export) isThrottled(api *APIError, othersAnswered bool) bool {
+	sure := !transport.MayBeDown(api.StatusCode) || api.RetryAfter > 0 || othersAnswered
+	return transport.Slows(api.StatusCode) && sure
 }

@@ -250,6 +250,11 @@ func TestExportIsPatient(t *testing.T) {
 		"too many, for as long as may be":   {profile, truliootest.Answer(429, "").RetryAfter("60"), 1, 1 + 8, trulioo.ErrRateLimited, false},
 		"too many, for a second too long":   {profile, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited, true},
 		"a list for a second too long":      {list, truliootest.Answer(429, "").RetryAfter("61"), 4, 1, trulioo.ErrRateLimited, true},
+		"a 403 for a day, which is a limit": {profile, truliootest.Answer(403, "").RetryAfter("86400"), 4, 1, trulioo.ErrForbidden, true},
+		"a conflict for a day":              {profile, truliootest.Answer(409, "").RetryAfter("86400"), 4, 1, trulioo.ErrConflict, true},
+		"a profile that is not there":       {profile, truliootest.Answer(501, ""), 4, 1, trulioo.ErrServer, false},
+		"a profile that takes too long":     {profile, truliootest.Answer(408, ""), 4, 4 * (1 + 1), nil, false},
+		"a profile behind Cloudflare":       {profile, truliootest.Answer(522, ""), 4, 4 * (1 + 1), trulioo.ErrServer, false},
 		"a list that is not for us to see":  {list, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden, true},
 		"a profile that is not":             {profile, truliootest.Answer(403, ""), 4, 1, trulioo.ErrForbidden, false},
 	} {

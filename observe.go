@@ -23,7 +23,7 @@ const (
 	StepAttempt  StepKind = "attempt"  // one HTTP exchange of a call that took place, without the waits before it
 	StepToken    StepKind = "token"    // one token fetch, its retries included
 	StepTransfer StepKind = "transfer" // the bytes of one file, from the answer's header to their end
-	StepThrottle StepKind = "throttle" // a wait for the rate limit or for the end of a 429 pause
+	StepThrottle StepKind = "throttle" // a wait for the rate limit, for the end of a 429 pause, or for an export's pace
 	StepWebhook  StepKind = "webhook"  // one webhook request, from its first byte to the answer
 )
 

@@ -270,6 +270,28 @@ func TestObserver_an_exchange_is_without_the_waits_before_it(t *testing.T) {
 	})
 }
 
+// An export that was told to go slower waits before its exchanges, not in them.
+func TestObserver_an_exchange_is_without_an_exports_pace(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		observer := &exchanges{}
+		srv.Fail(truliootest.GetClient, truliootest.Answer(429, "").RetryAfter("0").Delayed(time.Second), truliootest.Every(5))
+		srv.Fail(truliootest.GetClient, truliootest.Pass().Delayed(time.Second))
+		n := 0
+		for item, err := range srv.Client(trulioo.WithObserver(observer)).Clients.Export(t.Context(), nil) {
+			require.NoError(t, err)
+			require.NoError(t, item.Err)
+			n++
+		}
+		require.Equal(t, 40, n)
+		assert.Greater(t, len(observer.took), 50)
+		for i, took := range observer.took {
+			assert.LessOrEqual(t, took, time.Second, observer.seen[i])
+		}
+		assert.Contains(t, observer.environments, trulioo.StepThrottle, "so that there was a pace")
+	}, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 40})))
+}
+
 // requestIDs is an observer of the ids that calls come back with.
 type requestIDs struct{ seen []string }
 

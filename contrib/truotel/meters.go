@@ -38,7 +38,7 @@ func newMeters(m metric.Meter) (meters, error) {
 	return meters{
 		calls:     histogram("trulioo.client.call.duration", "Duration of calls of the API, retries and waits included."),
 		attempts:  histogram(requestDuration, "Duration of HTTP client requests."),
-		throttles: histogram("trulioo.client.throttle.duration", "Waits for the rate limit or for the end of a 429 pause."),
+		throttles: histogram("trulioo.client.throttle.duration", "Waits for the rate limit, for the end of a 429 pause, or for an export's pace."),
 		tokens:    counter("trulioo.client.token.refreshes", "{refresh}", "Token fetches, each with its retries."),
 		webhooks:  histogram("trulioo.webhook.duration", "Duration of webhook requests, from the first byte to the answer."),
 	}, errors.Join(errs...)

@@ -11,7 +11,7 @@
 //	GET, POST, HEAD          client    one HTTP exchange of a call or of a token fetch, without the waits before it
 //	trulioo fetch token      client    one token fetch, which may be on behalf of other calls too
 //	trulioo transfer file    client    the bytes of one file, from the answer's header to their end
-//	trulioo wait             internal  a wait for the rate limit or for the end of a 429 pause
+//	trulioo wait             internal  a wait for the rate limit, for the end of a 429 pause, or for an export's pace
 //	trulioo receive webhook  server    one webhook request; internal below a span of this process
 //
 // # Metrics

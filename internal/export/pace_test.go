@@ -48,6 +48,7 @@ func TestFeedbackFindsTheRateThatTheServerLetsThrough(t *testing.T) {
 					mu.Unlock()
 					<-time.After(wait)
 					assert.NoError(t, limiter.Acquire(t.Context())) //nolint:testifylint // not on the test's goroutine
+					<-time.After(limiter.Spread())
 					resp, err := feedback.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://api/", http.NoBody))
 					if assert.NoError(t, err) {
 						_ = resp.Body.Close()

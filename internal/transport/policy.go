@@ -17,8 +17,8 @@ const (
 	slows                          // an export slows down
 )
 
-// answers are the statuses that are not final at once. The list in doc.go is the
-// same.
+// answers are the statuses that are not final at once, for a call and for an
+// export, which has more patience. The list in doc.go is the same.
 var answers = []struct {
 	from, to int
 	answer   answer
@@ -43,9 +43,12 @@ func answerOf(status int) answer {
 	return 0
 }
 
-// asksForQuiet reports whether the server wants quiet from everybody. told is
+// Passes reports whether the status may pass, so that another attempt may help.
+func Passes(status int) bool { return answerOf(status)&passes != 0 }
+
+// AsksForQuiet reports whether the server wants quiet from everybody. told is
 // whether it says for how long.
-func asksForQuiet(status int, told bool) bool {
+func AsksForQuiet(status int, told bool) bool {
 	a := answerOf(status)
 	return a&quiet != 0 || told && a&quietIfTold != 0
 }
@@ -54,13 +57,17 @@ func asksForQuiet(status int, told bool) bool {
 // export has to go slower.
 func Slows(status int) bool { return answerOf(status)&slows != 0 }
 
+// MayBeDown reports whether a status that slows can as well be that of a server
+// that is down.
+func MayBeDown(status int) bool { return answerOf(status)&(slows|quietIfTold) == slows|quietIfTold }
+
 // mayPass reports whether another attempt may help.
 func mayPass(f *Failure) bool {
 	if NotFound(ReadErrorBody(f.Body).Code) {
 		return false // whatever the status
 	}
 	if f.Err == nil {
-		return answerOf(f.StatusCode)&passes != 0 || asksForQuiet(f.StatusCode, f.told)
+		return Passes(f.StatusCode) || AsksForQuiet(f.StatusCode, f.told)
 	}
 	var (
 		token   tokenError

@@ -127,7 +127,7 @@ func (x *exchange) again(stranger bool) bool {
 		wait = min(f.RetryAfter, policy.MaxRetryAfter)
 	}
 	x.wait = wait
-	if asksForQuiet(f.StatusCode, f.told) && !x.call.Post && !stranger {
+	if AsksForQuiet(f.StatusCode, f.told) && !x.call.Post && !stranger {
 		// Every client waits; this call waits in the throttle.
 		x.config.Pause.extend(time.Now().Add(wait))
 		x.wait = 0

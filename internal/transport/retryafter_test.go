@@ -74,8 +74,8 @@ func TestRetriedAndThrottling(t *testing.T) {
 	} {
 		assert.Equal(t, want[0], mayPass(&Failure{StatusCode: status}), status)
 		assert.Equal(t, want[1], mayPass(&Failure{StatusCode: status, told: true}), status)
-		assert.Equal(t, status == 429, asksForQuiet(status, false), status)
-		assert.Equal(t, status == 429 || status == 503 || status == 403, asksForQuiet(status, true), status)
+		assert.Equal(t, status == 429, AsksForQuiet(status, false), status)
+		assert.Equal(t, status == 429 || status == 503 || status == 403, AsksForQuiet(status, true), status)
 	}
 }
 

@@ -40,11 +40,17 @@ type throttled struct {
 
 func (e *throttled) Error() string { return "the wait would outlast the deadline" }
 
-// throttle waits for the end of a 429 pause and for the rate limit.
+// Spread is how long the next request has to wait so that an export keeps to its
+// pace. Each call of it is for one request.
+type Spread func() time.Duration
+
+// throttle waits for the end of a 429 pause, for the rate limit and for an
+// export's pace.
 type throttle struct {
 	next    http.RoundTripper
 	pause   *Pause
 	limiter *RateLimit
+	spread  Spread
 	observe Observe
 }
 
@@ -67,6 +73,17 @@ func (t *throttle) wait(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.limited(ctx); err != nil || t.spread == nil {
+		return err
+	}
+	if d := t.spread(); d > 0 {
+		return t.observed(ctx, d)
+	}
+	return nil
+}
+
+// limited waits for the rate limit.
+func (t *throttle) limited(ctx context.Context) error {
 	if t.limiter == nil {
 		return nil
 	}
@@ -87,6 +104,11 @@ func (t *throttle) pauseFor(ctx context.Context, d time.Duration) error {
 	if outlasts(ctx, d) {
 		return &throttled{wait: d}
 	}
+	return t.observed(ctx, d)
+}
+
+// observed waits, and the observer sees it.
+func (t *throttle) observed(ctx context.Context, d time.Duration) error {
 	_, end := t.observe.start(ctx, Step{Kind: KindThrottle})
 	defer end(Outcome{})
 	if !Wait(ctx, d) {

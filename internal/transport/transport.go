@@ -19,6 +19,7 @@ type Config struct {
 	Token     TokenFunc         // nil where no bearer is sent: the token endpoint
 	Pause     *Pause            // shared by all clients of a family
 	Limiter   *RateLimit        // nil is no limit
+	Spread    Spread            // nil is none
 	Policy    Policy
 	MaxBytes  int64 // cap on a decoded JSON answer
 	UserAgent string
@@ -88,7 +89,7 @@ func New(c Config) *Transport {
 
 func (t *Transport) chain(last *send) http.RoundTripper {
 	s := t.observed(last)
-	throttled := &throttle{next: s, pause: t.config.Pause, limiter: t.config.Limiter, observe: t.config.Observe}
+	throttled := &throttle{next: s, pause: t.config.Pause, limiter: t.config.Limiter, spread: t.config.Spread, observe: t.config.Observe}
 	return &auth{next: throttled, foreign: s, origin: t.config.Origin, token: t.config.Token}
 }
 
