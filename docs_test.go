@@ -281,17 +281,20 @@ func TestGoBlocksOfTheDocsCompile(t *testing.T) {
 	compile(t, blocks)
 }
 
-// So is every example that stands in a comment of the core or of truliootest.
+// So is every example that stands in a comment of the core, truliootest or bundle.
 func TestExamplesInCommentsCompile(t *testing.T) {
 	t.Parallel()
 	blocks := map[string]string{}
 	names, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	more, err := filepath.Glob(filepath.Join("truliootest", "*.go"))
-	require.NoError(t, err)
+	for _, folder := range []string{"truliootest", "bundle"} {
+		more, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		require.NoError(t, err)
+		names = append(names, more...)
+	}
 	block, isCode := regexp.MustCompile(`(?m)(?:^//\t.*\n)+`), regexp.MustCompile(`:=|trulioo\.|truliootest\.`)
 	declared := regexp.MustCompile(`(?m)^(?:\w+, )*\w+ :=`)
-	for _, name := range append(names, more...) {
+	for _, name := range names {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for i, found := range block.FindAllString(string(text), -1) {
@@ -350,7 +353,7 @@ func program(block string) string {
 		"context", "encoding/json", "errors", "fmt", "io", "log", "log/slog", "net/http", "net/url", "os",
 		"os/signal", "syscall", "testing", "time", "golang.org/x/oauth2",
 		"github.com/stretchr/testify/require",
-		"github.com/trulioo-go/trulioo", "github.com/trulioo-go/trulioo/truliootest",
+		"github.com/trulioo-go/trulioo", "github.com/trulioo-go/trulioo/truliootest", "github.com/trulioo-go/trulioo/bundle",
 	} {
 		if regexp.MustCompile(`\b` + filepath.Base(path) + `\.`).MatchString(block) {
 			head += strconv.Quote(path) + "\n"

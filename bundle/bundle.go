@@ -3,8 +3,8 @@
 // document, a page that can be read and printed, and a manifest with the digest
 // of each.
 //
-//	err := bundle.Save(ctx, client, clientID, "ada")   // a folder
-//	err = bundle.Write(ctx, client, clientID, zipFile) // the same as a zip
+//	err := bundle.Save(ctx, client, clientID, "ada") // a folder
+//	err = bundle.Write(ctx, client, clientID, w)     // the same as a zip
 //
 // It is a package of its own so that programs which need no page do not carry
 // html/template.

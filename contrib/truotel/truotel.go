@@ -2,8 +2,8 @@
 // each call, with one below it for each HTTP exchange, and metrics.
 //
 //	observer, err := truotel.NewObserver()
-//	client, err := trulioo.NewClient(trulioo.WithObserver(observer), ...)
-//	handler, err := trulioo.NewWebhookHandler(handle, trulioo.WithWebhookObserver(observer), ...)
+//	client, err := trulioo.NewClientFromEnv(trulioo.WithObserver(observer))
+//	handler, err := trulioo.NewWebhookHandlerFromEnv(handle, trulioo.WithWebhookObserver(observer))
 //
 // # Spans
 //

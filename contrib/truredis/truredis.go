@@ -5,9 +5,9 @@
 //
 //	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
 //	store, err := truredis.NewTokenStore(rdb, truredis.WithEncryptionKeys(key))
-//	client, err := trulioo.NewClient(trulioo.WithTokenStore(store), ...)
+//	client, err := trulioo.NewClientFromEnv(trulioo.WithTokenStore(store))
 //	deduper, err := truredis.NewDeduper(rdb)
-//	handler, err := trulioo.NewWebhookHandler(handle, trulioo.WithDeduper(deduper), ...)
+//	handler, err := trulioo.NewWebhookHandlerFromEnv(handle, trulioo.WithDeduper(deduper))
 //
 // Redis 5 or newer will do, alone, with Sentinel or as a cluster: every script
 // stays within one slot. Without Redis nothing stops: each process fetches its

@@ -5,7 +5,7 @@
 //	exporter, err := truriver.New(pool, client)
 //	workers := river.NewWorkers()
 //	river.AddWorker(workers, exporter)
-//	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Workers: workers, ...})
+//	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Workers: workers})
 //	err = exporter.Start(ctx, jobs, "2024-06", nil)
 //
 // Each client is in the table trulioo_results exactly once, with the bytes that

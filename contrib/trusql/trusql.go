@@ -5,7 +5,7 @@
 //	inbox, err := store.Inbox(nil)
 //	handler, err := trulioo.NewWebhookHandlerFromEnv(inbox.Receive)
 //	go http.ListenAndServe(":8080", handler)
-//	err = inbox.Run(ctx, func(ctx context.Context, ev *trulioo.Event) error { ... })
+//	err = inbox.Run(ctx, handle) // handle is a func(context.Context, *trulioo.Event) error
 //
 // Inbox stores an event before it is acknowledged and hands it over until that
 // succeeds. Deduper is a trulioo.Deduper. Profiles is the table of a nightly
