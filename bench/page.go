@@ -111,6 +111,16 @@ the line of a type that decodes nothing is that cost. A reader of NDJSON that ca
 
 Goals below 1 are set against the encoding/json of Go 1.26. That of Go 1.27 stands on the engine that this library uses,
 so that the goal there is 1; Raw and the tolerance come on top.
+
+Where a goal is missed, the processor profile says where the time goes:
+
+- Decoding 4 KB: nothing stands out. The tokens of the text are 27 %%, memory 14 %%, the summaries of watchlists 11 %% (they are read apart, so that no
+  member of two can be overlooked), dates 5 %%, and the rest is the table that says what is tolerated.
+- ` + "`json.Unmarshal`" + `: encoding/json's own look at the document, the line above, comes on top of decoding.
+- A webhook on Go 1.27, by a profile on 1.26: the check and the canonical form of the callback, in which names given twice are found and of which the key for de-duplication is
+  made, are 36 %%; the service result is 33 %%, half of it the summaries of watchlists; claim and deadline of the event 8 %%, the signature 4 %%. The other does
+  neither the first nor the third.
+- An export at 64 at once, and processor time on Go 1.27: not profiled.
 `
 
 // processor is the name of the machine's processor, where it is easily known.

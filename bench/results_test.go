@@ -44,6 +44,7 @@ func TestGoals(t *testing.T) {
 func TestPageAndPlot(t *testing.T) {
 	t.Parallel()
 	r := &results{size: sizes(true)}
+	r.size.Profiles = 500 // as invented below
 	at16, at64, inTurn := runs{}, runs{}, runs{}
 	for _, name := range contenders {
 		at16[name] = []outcome{{Clients: 500, Seconds: 0.7, CPU: 0.1, Peak: 20 << 20, Connections: 17}}
