@@ -29,6 +29,16 @@ type TokenStore interface {
 	Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error)
 }
 
+// RefreshingTokenSource is a source for WithTokenSource that keeps its token and
+// can be asked for another. After a 401 TokenAfter is called in place of Token.
+// refused is the access token that the API has not taken. TokenAfter gives a new
+// one or, where there is no other, the same, so that the 401 is the call's answer.
+// It is called once at a time, and not while Token is.
+type RefreshingTokenSource interface {
+	oauth2.TokenSource
+	TokenAfter(refused string) (*oauth2.Token, error)
+}
+
 // MemoryTokenStore is the TokenStore of one process and the default. A token
 // is fetched again in the background when a tenth of its life is left, and
 // callers wait only where no good one is left. Put it in front of a store over a

@@ -395,6 +395,32 @@ type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
+// keeping is a source that keeps its token, and can be asked for another.
+type keeping struct {
+	server  *truliootest.Server
+	mu      sync.Mutex
+	token   string
+	renewed int
+}
+
+var _ trulioo.RefreshingTokenSource = (*keeping)(nil)
+
+func (k *keeping) Token() (*oauth2.Token, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return &oauth2.Token{AccessToken: k.token}, nil
+}
+
+func (k *keeping) TokenAfter(refused string) (*oauth2.Token, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.token == refused {
+		k.renewed++
+		k.token = k.server.Token()
+	}
+	return &oauth2.Token{AccessToken: k.token}, nil
+}
+
 func TestWithTokenSource(t *testing.T) {
 	t.Parallel()
 	sourced := func(t *testing.T, srv *truliootest.Server, source oauth2.TokenSource) *trulioo.Client {
@@ -433,6 +459,75 @@ func TestWithTokenSource(t *testing.T) {
 		assert.Equal(t, http.StatusUnauthorized, api.StatusCode)
 		assert.Equal(t, int32(2), asked.Load())
 		assert.Equal(t, 1, srv.Count(truliootest.ListWorkflows))
+	})
+
+	t.Run("one that keeps a revoked token gives it until its end", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		revoked := &oauth2.Token{AccessToken: "revoked", Expiry: time.Now().Add(time.Hour)}
+		client := sourced(t, srv, oauth2.ReuseTokenSource(revoked, tokenSource(func() (*oauth2.Token, error) {
+			return &oauth2.Token{AccessToken: srv.Token()}, nil
+		})))
+		for range 3 {
+			_, err := client.Workflows.List(t.Context(), nil)
+			var api *trulioo.APIError
+			require.ErrorAs(t, err, &api)
+			require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+		}
+		assert.Equal(t, 3, srv.Count(truliootest.ListWorkflows), "the same token is not sent again")
+	})
+
+	t.Run("one that can be asked for another recovers", func(t *testing.T) {
+		t.Parallel()
+		srv := truliootest.NewServer(t)
+		source := &keeping{server: srv, token: srv.Token()}
+		client := sourced(t, srv, source)
+		for range 2 {
+			for _, err := range together(50, func(int) error {
+				_, err := client.Workflows.List(t.Context(), nil)
+				return err
+			}) {
+				require.NoError(t, err)
+			}
+			srv.RevokeTokens()
+		}
+		assert.Equal(t, 1, source.renewed, "once for all 50")
+		client.CloseIdleConnections()
+	})
+
+	t.Run("a lasting 401 and refused credentials ask it slower and slower", func(t *testing.T) {
+		t.Parallel()
+		for _, refused := range []bool{true, false} {
+			inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+				srv.Fail(truliootest.ListWorkflows, truliootest.Answer(401, ""))
+				source := &keeping{server: srv, token: srv.Token()}
+				asked := 0
+				client := sourced(t, srv, source)
+				if refused {
+					client = sourced(t, srv, tokenSource(func() (*oauth2.Token, error) {
+						asked++
+						return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 401}}
+					}))
+				}
+				for _, err := range together(10, func(int) error {
+					for range 1100 {
+						if _, err := client.Workflows.List(t.Context(), nil); !errors.Is(err, trulioo.ErrUnauthorized) {
+							return fmt.Errorf("not refused: %w", err)
+						}
+						pass(10 * time.Millisecond)
+					}
+					return nil
+				}) {
+					require.NoError(t, err)
+				}
+				if refused {
+					assert.Equal(t, 4, asked, "at once, after 1 s, after 3 s and after 7 s")
+				} else {
+					assert.LessOrEqual(t, source.renewed, 6, "two at once, and four as above")
+					assert.GreaterOrEqual(t, source.renewed, 3)
+				}
+			})
+		}
 	})
 
 	t.Run("its error is converted", func(t *testing.T) {

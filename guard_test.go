@@ -4,7 +4,11 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -189,4 +193,35 @@ func TestTrap_foreign_code_that_hangs_beyond_the_deadline(t *testing.T) {
 			})
 		})
 	}
+}
+
+// net/http's own transport needs no guard, and so no goroutine for each exchange
+// and each read of a body, in an export neither. The caller's transport needs it.
+func TestOnlyForeignTransportsAreGuarded(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	var mu sync.Mutex
+	var guarded, direct int
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GetConn: func(string) { // on the goroutine of RoundTrip
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(string(debug.Stack()), "(*send).exchange.func") {
+			guarded++
+		} else {
+			direct++
+		}
+	}})
+	export := func(client *trulioo.Client) {
+		for _, err := range client.Clients.Export(ctx, nil) {
+			require.NoError(t, err)
+		}
+		client.CloseIdleConnections()
+	}
+	export(srv.Client())
+	assert.Zero(t, guarded)
+	assert.Positive(t, direct)
+	direct = 0
+	export(srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: roundTripper(srv.HTTPClient().Transport.RoundTrip)})))
+	assert.Positive(t, guarded)
+	assert.LessOrEqual(t, direct, 1, "the token's, whose context is no caller's")
 }

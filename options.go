@@ -25,7 +25,10 @@ func WithCredentials(id, secret string) Option {
 // WithTokenSource takes tokens from the caller's source in place of
 // credentials. It is asked for every call, so it should keep its token, as
 // oauth2.ReuseTokenSource does. After a 401 it is asked once more; if it
-// gives the same token, the 401 is the answer.
+// gives the same token, the 401 is the answer. oauth2.ReuseTokenSource does so
+// until the token expires, even if it was revoked: a [RefreshingTokenSource]
+// recovers at once. An answer to a 401 costs the source a pause that grows where
+// the 401 lasts, and so does its own *oauth2.RetrieveError with a 4xx.
 func WithTokenSource(source oauth2.TokenSource) Option {
 	return option("WithTokenSource", func(c *config) { c.tokenSource = source })
 }

@@ -442,3 +442,47 @@ func TestPauseIsNotForAnotherHosts429(t *testing.T) {
 	_, err = client.Workflows.List(ctx, nil)
 	require.NoError(t, err)
 }
+
+// Its Retry-After is for that file alone: the call waits, and nobody else does.
+func TestAnObjectStoresRetryAfterIsForThatFileAlone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 429, 503} {
+		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+			asked := 0
+			store := roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.URL.Host != "store.example" {
+					return srv.HTTPClient().Transport.RoundTrip(req)
+				}
+				w := httptest.NewRecorder()
+				if asked++; asked == 1 {
+					w.Header().Set("Retry-After", "20")
+					w.WriteHeader(status)
+				} else {
+					w.Header().Set("Content-Length", "8")
+					_, _ = io.WriteString(w, "the file")
+				}
+				return w.Result(), nil
+			})
+			srv.Fail(truliootest.DownloadFile, truliootest.Redirect(http.StatusFound, "http://store.example/object"))
+			client := srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: store}))
+			_, err := client.Workflows.List(t.Context(), nil)
+			require.NoError(t, err)
+			begun := time.Now()
+			for _, err := range together(20, func(i int) error {
+				if i == 0 {
+					var saved bytes.Buffer
+					_, err := client.Files.Save(t.Context(), "key", &saved)
+					assert.Equal(t, "the file", saved.String())
+					assert.Equal(t, 20*time.Second, time.Since(begun))
+					return err
+				}
+				pass(time.Duration(i) * time.Millisecond)
+				_, err := client.Workflows.List(t.Context(), nil)
+				assert.Equal(t, time.Duration(i)*time.Millisecond, time.Since(begun))
+				return err
+			}) {
+				require.NoError(t, err)
+			}
+		})
+	}
+}

@@ -29,6 +29,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 	mutual12 := tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}) //nolint:gosec // its alert comes early
 	old := tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})                                            //nolint:gosec // the fault under test
 	trusting := func(s *httptest.Server) *http.Transport { return s.Client().Transport.(*http.Transport).Clone() }
+	older := tls10(t) // it does not look at what the client offers
 	only13 := trusting(mutual12)
 	only13.TLSClientConfig.MinVersion = tls.VersionTLS13
 	for name, c := range map[string]struct {
@@ -42,6 +43,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		"no client certificate":    {mutual.URL, trusting(mutual), "the server requires a client certificate", 1},
 		"none, TLS 1.2":            {mutual12.URL, trusting(mutual12), "the server refused the TLS handshake: a client certificate or a TLS version may be missing", 1},
 		"a server of old TLS":      {old.URL, trusting(old), "the server does not support the client's TLS versions", 1},
+		"a server of TLS 1.0 only": {"https://" + older, new(http.Transport), "the server's TLS version is not supported", 1},
 		"a client of new TLS":      {mutual12.URL, only13, "the server does not support the client's TLS versions", 1},
 		"proxy 403":                {secure.URL, proxied(t, "403 Forbidden"), "the proxy refused to connect to the server (its status is 403)", 1},
 		"proxy 407":                {secure.URL, proxied(t, "407 Who are you"), "the proxy requires a user name and a password (its status is 407)", 1},
@@ -99,6 +101,31 @@ func tlsServer(t *testing.T, config *tls.Config) *httptest.Server {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
+}
+
+// tls10 is the address of a server that chooses TLS 1.0, whatever is offered.
+func tls10(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	hello := append([]byte{3, 1}, make([]byte, 32)...)                // version, random
+	hello = append(hello, 0, 0, 0x2f, 0)                              // no session, a cipher, no compression
+	hello = append([]byte{2, 0, 0, byte(len(hello))}, hello...)       // a ServerHello
+	record := append([]byte{22, 3, 1, 0, byte(len(hello))}, hello...) // of a handshake
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 16<<10))
+			_, _ = conn.Write(record)
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // closedAddress is one on which nobody listens.

@@ -62,3 +62,22 @@ func TestFeedbackFindsTheRateThatTheServerLetsThrough(t *testing.T) {
 		assert.GreaterOrEqual(t, through, allowed*seconds/2)
 	})
 }
+
+// An object store that has had enough says nothing about the API's pace.
+func TestFeedbackIsOfTheAPIOnly(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]int{"api": 4, "store": 8} {
+		limiter := export.NewAdaptiveLimiter(8)
+		feedback := &export.Feedback{Limiter: limiter, Host: "api", Base: transport(func(*http.Request) (*http.Response, error) {
+			rec := httptest.NewRecorder()
+			rec.WriteHeader(http.StatusTooManyRequests)
+			return rec.Result(), nil
+		})}
+		resp, err := feedback.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/", http.NoBody))
+		if assert.NoError(t, err) {
+			_ = resp.Body.Close()
+		}
+		assert.Equal(t, want, limiter.Limit(), host)
+		assert.Equal(t, host == "api", limiter.Spread() > 0 || limiter.Spread() > 0, host)
+	}
+}

@@ -4,7 +4,10 @@
 // runtime.Goexit would leave the caller waiting for ever.
 //
 // A panic is raised again, with the same value, where the caller waits for the
-// function. A Goexit is ErrGoexit there. A wait ends with its context, however
+// function, so that the caller's recover finds what its own code has thrown. The
+// price is the stack, which is that of the wait: a value that held both would be
+// another one, and printing the stack would print where nobody asked for it.
+// [Task.Outcome] has the stack. A Goexit is ErrGoexit there. A wait ends with its context, however
 // long the function goes on.
 //
 // The nested modules use this package, and they can be older than the core:

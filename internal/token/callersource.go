@@ -25,6 +25,12 @@ type Source struct {
 	failure  error
 }
 
+// afresh is what a source can have that keeps its token: a way to be asked for
+// another one than the API has refused.
+type afresh interface {
+	TokenAfter(refused string) (*oauth2.Token, error)
+}
+
 // NewSource makes a Source. It asks only when it is asked.
 func NewSource(source oauth2.TokenSource, final Refused) *Source {
 	return &Source{source: source, final: final}
@@ -60,14 +66,16 @@ func (s *Source) ask(refused string) (f *guard.Task[*oauth2.Token], last *oauth2
 		return nil, nil, false, s.failure
 	case refused != "" && s.refusals.held(now):
 		return nil, s.last, false, nil
+	case refused != "" && s.last != nil && s.last.AccessToken != refused:
+		return nil, s.last, false, nil // another call was refused first
 	case refused != "":
 		s.refusals.hold(now, freeRefusals)
 	}
-	s.flight = guard.Start(s.fly)
+	s.flight = guard.Start(func() (*oauth2.Token, error) { return s.fly(refused) })
 	return s.flight, nil, true, nil
 }
 
-func (s *Source) fly() (token *oauth2.Token, err error) {
+func (s *Source) fly(refused string) (token *oauth2.Token, err error) {
 	err = guard.ErrGoexit // unless the source returns
 	defer func() {        // also where it panics
 		s.mu.Lock()
@@ -81,5 +89,8 @@ func (s *Source) fly() (token *oauth2.Token, err error) {
 			s.failure = err
 		}
 	}()
+	if source, ok := s.source.(afresh); ok && refused != "" {
+		return source.TokenAfter(refused)
+	}
 	return s.source.Token()
 }
