@@ -1,5 +1,5 @@
-// Package download knows how a file comes whole and under which name: where its
-// end is told, how a transfer that broke off is resumed, and what a safe name is.
+// Package download gets a file whole and under a safe name: it finds the file's
+// length, resumes a transfer that broke off, and makes names safe.
 package download
 
 import (

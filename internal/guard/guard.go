@@ -1,5 +1,5 @@
-// Package guard is the one way in which a goroutine of ours is started. Such a
-// goroutine runs foreign code: callbacks, transports, token sources. A panic
+// Package guard starts every goroutine of the library. Such a goroutine runs
+// foreign code: callbacks, transports, token sources. A panic
 // there would end the process although the caller recovers, and a
 // runtime.Goexit would leave the caller waiting for ever.
 //

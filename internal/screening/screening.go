@@ -1,8 +1,7 @@
 // Package screening reads from a profile's JSON what its watchlist checks came
 // to. It fails closed: a check is clear only where the vendor says so and
-// nothing in the check says otherwise. Whatever is contradictory, failed, cut
-// off or of a form that is not known is unknown, and what can be told of its hits
-// is listed all the same.
+// nothing in the check says otherwise. A check that is contradictory, failed, cut
+// off or of an unknown form is unknown, and its readable hits are listed anyway.
 //
 // It reads the JSON and not the decoded models, because decoding drops what does
 // not fit, and the last of two members of one name wins there.

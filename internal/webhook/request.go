@@ -1,6 +1,6 @@
-// Package webhook is what a receiver of callbacks needs beside the events
-// themselves: the reading of requests whose senders have proved nothing yet,
-// signatures and tokens, the set of events in flight, and the claims on events.
+// Package webhook has the parts of a receiver of callbacks that know nothing of the
+// events' form: reading requests from senders that are not verified yet, signatures
+// and tokens, the set of events in flight, and the claims on events.
 package webhook
 
 import (

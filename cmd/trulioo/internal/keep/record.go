@@ -1,5 +1,6 @@
 // Package keep keeps people outside of the account: in a folder, a database, or a
-// file of a table. What is kept already and has not changed is not fetched again.
+// file of a table. A person that is kept already and has not changed is not fetched
+// again.
 package keep
 
 import (

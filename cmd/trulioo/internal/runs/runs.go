@@ -1,6 +1,5 @@
 // Package runs lets an export that runs be seen from another process, the page of
-// "trulioo inspect" above all. What it writes is in the user's cache folder and
-// holds numbers only.
+// "trulioo inspect" above all. It writes to the user's cache folder, and only numbers.
 package runs
 
 import (

@@ -1,6 +1,6 @@
 // Package web is the page of "trulioo inspect": an account to look at rather than
-// to read, on loopback, for one browser. What it shows is the most private data there
-// is, so it is served to nobody but who has the token of the terminal.
+// to read, on loopback, for one browser. It shows the most private data there is, so
+// it is served only to a browser that has the token printed in the terminal.
 package web
 
 import (
