@@ -35,7 +35,7 @@ func everyCall(t *testing.T, client *trulioo.Client) map[truliootest.Operation][
 			func(ctx context.Context) (any, error) { return some(client.Clients.List(ctx, filtered)) },
 			func(ctx context.Context) (any, error) { return collect(client.Clients.All(ctx, nil)) },
 			func(ctx context.Context) (any, error) {
-				raw, err := client.GetJSON(ctx, "query/clients", url.Values{"limit": {"50"}, "x": {mark}})
+				raw, err := client.GetJSON(ctx, "query/clients", url.Values{"limit": {"50"}, "flowId": {mark}})
 				return len(raw), err
 			},
 		},
