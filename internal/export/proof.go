@@ -23,6 +23,9 @@ type sightings struct {
 	moment    uint32
 	delivered int
 
+	// At some moment more ids were in the list than the server counted.
+	miscounted bool
+
 	counts []count // of the even moments, in order
 	gains  []int32 // by half the moment: the ids alive then, as differences to the moment before
 }
@@ -108,18 +111,18 @@ func (s *sightings) alone(total int) {
 func (s *sightings) together() { s.moment |= 1 }
 
 // proven reports whether at some moment the list was known in whole, and all of
-// its ids that were still there later have been delivered.
+// its ids that were still there later have been delivered. A count that is too low
+// proves nothing, and neither do the others of that server.
 func (s *sightings) proven() bool {
-	alive, at := 0, 0
+	alive, at, known := 0, 0, false
 	for _, c := range s.counts {
 		for ; at <= int(c.moment/2) && at < len(s.gains); at++ {
 			alive += int(s.gains[at])
 		}
-		if alive == c.total && s.allDeliveredAt(c.moment) {
-			return true
-		}
+		s.miscounted = s.miscounted || alive > c.total
+		known = known || alive == c.total && s.allDeliveredAt(c.moment)
 	}
-	return false
+	return known && !s.miscounted
 }
 
 // allDeliveredAt reports whether no id that was seen at the moment or later waits

@@ -184,7 +184,7 @@ func (s *Scanner[V]) start(ctx context.Context, r TimeRange, number int, n *node
 	s.started.Start(func() error {
 		a := answer[V]{node: n, at: at, err: guard.ErrGoexit} // unless List returns
 		defer func() { s.answers <- a }()
-		a.page, a.err = s.List(ctx, r, number)
+		a.page, a.err = s.request(ctx, r, number)
 		return nil
 	})
 }

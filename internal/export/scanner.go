@@ -99,11 +99,12 @@ type Report struct {
 type Scanner[V any] struct {
 	Config[V]
 
-	report   Report
-	total    atomic.Int64
-	fallback atomic.Bool
-	known    sightings
-	outside  func(row *Row[V]) bool // for a server that ignores bounds
+	report     Report
+	total      atomic.Int64
+	fallback   atomic.Bool
+	miscounted atomic.Bool // an answer had more rows than its list counts
+	known      sightings
+	outside    func(row *Row[V]) bool // for a server that ignores bounds
 
 	size        int   // the most rows that a page has had
 	lowest      int64 // the earliest and the latest second that rows have shown, as a hint
@@ -203,14 +204,18 @@ func (s *Scanner[V]) scan(ctx context.Context) error {
 		return err
 	}
 	s.total.Store(int64(first.Total))
-	if whole(first) && s.onlyThese() {
+	more, err := s.goesOn(ctx, first)
+	if err != nil {
+		return err
+	}
+	if whole(first) && !more && s.onlyThese() {
 		return s.deliverFirst(ctx, first)
 	}
 	usable, err := s.probe(ctx, first)
 	if err != nil {
 		return err
 	}
-	if !usable {
+	if more || !usable {
 		s.fallback.Store(true)
 		return s.readWhole(ctx, Position{Range: s.Slice})
 	}
@@ -219,6 +224,28 @@ func (s *Scanner[V]) scan(ctx context.Context) error {
 		return err
 	}
 	return s.readWhole(ctx, Position{Range: TimeRange{max(s.boundary+1, s.rest.From), s.rest.To}})
+}
+
+// goesOn reports whether a first page that has as many rows as the server counts is
+// not the whole list for all that: some servers count the page in place of the list.
+// The next page is asked for only where all else of the answer says that there is one.
+func (s *Scanner[V]) goesOn(ctx context.Context, first *Page[V]) (bool, error) {
+	if first.Total != distinct(first) || first.Last || first.Pages < 2 {
+		return false, nil
+	}
+	next, err := s.askAlone(ctx, s.rest, 1)
+	if err != nil {
+		if s.Refused(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	if !others(next, first) {
+		return false, nil
+	}
+	s.aside = slices.Concat(first.Rows, next.Rows)
+	s.miscounted.Store(true)
+	return true, nil
 }
 
 // deliverFirst delivers an answer that has the whole list.
@@ -263,8 +290,25 @@ func distinct[V any](page *Page[V]) int {
 // ask asks for a page of the list.
 func (s *Scanner[V]) ask(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
 	s.report.Requests++
-	return s.List(ctx, r, number)
+	return s.request(ctx, r, number)
 }
+
+// request is List, and notes whether the page has more rows than its list counts.
+// Several run at once.
+func (s *Scanner[V]) request(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
+	page, err := s.List(ctx, r, number)
+	if err == nil && page.Total < distinct(page) {
+		s.miscounted.Store(true)
+	}
+	return page, err
+}
+
+// contradicted reports whether the server has counted fewer rows than it sent, in
+// one answer or over several: then none of its counts is a proof.
+func (s *Scanner[V]) contradicted() bool { return s.miscounted.Load() || s.known.miscounted }
+
+// proven reports whether it is certain that no row is missing.
+func (s *Scanner[V]) proven() bool { return !s.miscounted.Load() && s.known.proven() }
 
 // askAlone asks for a page while no other request is under way. Where it is of the
 // list that the proof is about, its count is of a moment.
@@ -342,7 +386,7 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 	}
 	usable = s.outside == nil && first.Total >= distinct(first)
 	if !usable { // no range will deliver what has been seen
-		s.aside = slices.Clone(first.Rows)
+		s.aside = append(s.aside, first.Rows...)
 		if pages[2] != nil {
 			s.aside = append(s.aside, pages[2].Rows...)
 		}
@@ -386,7 +430,7 @@ func (s *Scanner[V]) askTogether(ctx context.Context, asked []pageRequest) ([]*P
 			next++
 			errs[i] = guard.ErrGoexit // unless List returns
 			all.Start(func() error {
-				pages[i], errs[i] = s.List(ctx, a.TimeRange, a.number)
+				pages[i], errs[i] = s.request(ctx, a.TimeRange, a.number)
 				return nil
 			})
 		}

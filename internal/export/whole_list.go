@@ -40,7 +40,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 	if err := s.deliverAside(ctx, at); err != nil {
 		return err
 	}
-	if s.known.proven() {
+	if s.proven() {
 		s.report.Proven = true
 		return nil
 	}
@@ -56,7 +56,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 			if err := s.readNodes(ctx, s.initialRanges(), false); err != nil {
 				return err
 			}
-			p.proven = s.known.proven()
+			p.proven = s.proven()
 		}
 		if p.proven {
 			s.report.Proven = true
@@ -84,7 +84,7 @@ func (s *Scanner[V]) enough(p *pass, unchangedPasses, requests int) bool {
 	switch {
 	case p.counted && s.known.missing(p.began) > 0:
 		return unchangedPasses >= passesShort
-	case !p.counted || s.Fallback() || s.abandon != "":
+	case !p.counted || s.contradicted() || s.Fallback() || s.abandon != "":
 		return unchangedPasses >= passesUncut
 	case p.refused:
 		return unchangedPasses >= passesInChange
@@ -99,7 +99,7 @@ func (s *Scanner[V]) unproven(p *pass) error {
 	switch {
 	case p.counted && s.known.missing(p.began) > 0:
 		return &Contradiction{"the list counts more rows than it sends, however often it is read"}
-	case !p.counted:
+	case !p.counted || s.contradicted():
 		s.report.Reason = noCounts
 	case s.abandon != "":
 		s.report.Reason = s.abandon
@@ -136,7 +136,7 @@ func (s *Scanner[V]) readPass(ctx context.Context, p *pass, at Position) error {
 			}
 		}
 		p.pages += len(asked)
-		if p.proven = s.known.proven(); p.proven || p.refused || p.pages > s.mostPages() ||
+		if p.proven = s.proven(); p.proven || p.refused || p.pages > s.mostPages() ||
 			!p.back && s.ends(p, rows, empty, pages[len(pages)-1]) {
 			return nil
 		}
@@ -224,7 +224,7 @@ func (s *Scanner[V]) takePage(ctx context.Context, p *pass, page *Page[V], at Po
 // counts, or with two empty pages, since one may be in the middle. A server that
 // repeats pages for ever is left at twice what it has.
 func (s *Scanner[V]) ends(p *pass, rows, empty int, page *Page[V]) bool {
-	return p.counted && page.Total >= len(page.Rows) && p.rows >= page.Total ||
+	return p.counted && !s.contradicted() && page.Total >= len(page.Rows) && p.rows >= page.Total ||
 		empty >= 2 || rows >= 2*len(s.known.seen)+fullPage
 }
 
