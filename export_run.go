@@ -379,7 +379,6 @@ func (x *export) patience(broken int) patience {
 	most := func(err error) int {
 		var auth *AuthError
 		var network *TransportError
-		var decode *DecodeError
 		api, answered := errors.AsType[*APIError](err)
 		retries := policy.MaxAttempts > 1
 		switch {
@@ -395,8 +394,6 @@ func (x *export) patience(broken int) patience {
 			return broken
 		case retries && (errors.As(err, &network) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return broken
-		case retries && errors.As(err, &decode) && decode.Path == "":
-			return broken // nothing of the answer is what was asked for, which no list of the API is
 		}
 		return 0
 	}

@@ -239,7 +239,7 @@ func TestExportIsPatient(t *testing.T) {
 		"a list that is down":               {list, full, 4, 4 * (1 + 3), trulioo.ErrServer, true},
 		"a list whose connection breaks":    {list, broken, 4, 4 * (1 + 3), nil, true},
 		"a list that is cut off":            {list, cut, 4, 4 * (1 + 3), io.ErrUnexpectedEOF, true},
-		"a list that is none":               {list, truliootest.Answer(200, "[]"), 4, 1 + 3, nil, true},
+		"a list that is none":               {list, truliootest.Answer(200, "[]"), 4, 4 * (1 + 3), trulioo.ErrUnexpectedAnswer, true},
 		"a list without retries":            {list, full, 1, 1, trulioo.ErrServer, true},
 		"a broken list without retries":     {list, broken, 1, 1, nil, true},
 		"a profile that is down":            {profile, full, 4, 4 * (1 + 1), trulioo.ErrServer, false},
