@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,17 +131,16 @@ func TestTrap_unlimited_written_as_the_largest_number(t *testing.T) {
 // An answer of 101 was read from a connection that no context closes.
 func TestTrap_switching_protocols_is_an_answer_at_once(t *testing.T) {
 	t.Parallel()
-	var open sync.WaitGroup
+	ended := make(chan struct{}, 2) // one for each call
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if !assert.NoError(t, err) {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		open.Go(func() {
-			_, _ = io.Copy(io.Discard, conn) // until the client hangs up
-			_ = conn.Close()
-		})
+		_, _ = io.Copy(io.Discard, conn) // until the client hangs up
+		_ = conn.Close()
+		ended <- struct{}{}
 	}))
 	t.Cleanup(srv.Close)
 	client := withTransport(t, http.DefaultTransport, trulioo.WithBaseURL(srv.URL))
@@ -153,7 +151,8 @@ func TestTrap_switching_protocols_is_an_answer_at_once(t *testing.T) {
 	assert.Equal(t, http.StatusSwitchingProtocols, api.StatusCode)
 	_, err = client.Files.Download(t.Context(), "key")
 	require.Error(t, err)
-	open.Wait()
+	<-ended
+	<-ended
 }
 
 // The body of an error or a redirect on a file call was read for as long as it
