@@ -379,6 +379,7 @@ func (x *export) patience(broken int) patience {
 	most := func(err error) int {
 		var auth *AuthError
 		var network *TransportError
+		var decode *DecodeError
 		api, answered := errors.AsType[*APIError](err)
 		retries := policy.MaxAttempts > 1
 		switch {
@@ -394,6 +395,8 @@ func (x *export) patience(broken int) patience {
 			return broken
 		case retries && (errors.As(err, &network) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return broken
+		case retries && errors.As(err, &decode) && decode.Path == "":
+			return broken // nothing of the answer is what was asked for, such as two JSON values
 		}
 		return 0
 	}
