@@ -3,6 +3,7 @@ package trulioo
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,10 +38,10 @@ type profileText struct {
 
 const nameColumn = 28
 
-func (t *profileText) title(text string) { t.WriteString("\n" + text + "\n") }
+func (t *profileText) title(text string) { _, _ = t.WriteString("\n" + text + "\n") }
 
 func (t *profileText) line(indent int, parts ...string) {
-	t.WriteString(strings.Repeat(" ", indent) + strings.TrimRight(printable(strings.Join(parts, " ")), " ") + "\n")
+	_, _ = t.WriteString(strings.Repeat(" ", indent) + strings.TrimRight(printable(strings.Join(parts, " ")), " ") + "\n")
 }
 
 // pair aligns what belongs to names. A name that is too long moves it.
@@ -117,10 +118,8 @@ func (t *profileText) entered(p Profile) {
 
 // added appends what is not there yet.
 func added(list []string, text string) []string {
-	for _, known := range list {
-		if known == text {
-			return list
-		}
+	if slices.Contains(list, text) {
+		return list
 	}
 	return append(list, text)
 }
