@@ -33,7 +33,7 @@ func TestTheProgramOfTheREADME(t *testing.T) {
 	env = append(env, "DATABASE_URL="+newDatabase(t), "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
 		"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret)
 
-	first := exec.CommandContext(t.Context(), program) //nolint:gosec // built above
+	first := exec.CommandContext(t.Context(), program)
 	first.Env = env
 	started, once := make(chan struct{}), sync.Once{}
 	silence := srv.Fail(truliootest.GetClient, truliootest.Handle(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
@@ -50,7 +50,7 @@ func TestTheProgramOfTheREADME(t *testing.T) {
 	assert.Contains(t, said.String(), "0 clients, 0 failed, 0 of ")
 
 	silence.Stop()
-	second := exec.CommandContext(t.Context(), program) //nolint:gosec // built above
+	second := exec.CommandContext(t.Context(), program)
 	second.Env = env
 	out, err = second.CombinedOutput()
 	require.NoError(t, err, string(out))
