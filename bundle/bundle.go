@@ -150,7 +150,7 @@ func (b *builder) build(saved []trulioo.SavedFile, missing error) error {
 		return err
 	}
 	var page bytes.Buffer
-	if err := pageTemplate.Execute(&page, newPage(b)); err != nil {
+	if err := pageTemplate.Execute(&page, bundlePage(b)); err != nil {
 		return errors.New("bundle: the page could not be made") // the template's error can hold values
 	}
 	if err := b.write(PageName, page.Bytes()); err != nil {

@@ -1,10 +1,13 @@
 package bundle
 
 import (
+	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"encoding/base64"
+	"errors"
 	"html/template"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,10 +17,46 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-//go:embed page.html
-var pageText string
+//go:embed page.html sections.html
+var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"when": when}).Parse(pageText))
+var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{"when": when}).ParseFS(pageFiles, "page.html", "sections.html"))
+
+// View is how Sections shows a profile.
+type View struct {
+	// Mask hides what people wrote and whom lists name, as trulioo.Mask does. Articles,
+	// addresses and messages of data sources are then left out. nil shows everything.
+	Mask func(value string) string
+	// File gives the address of a photo or document, and that of the image to show in
+	// its place, "" for none. It must not be nil where the profile has files.
+	File func(ref trulioo.FileRef) (link, image string)
+}
+
+// Sections writes what a bundle's page says of a profile, from what was entered to
+// the timeline, as HTML for a page of your own: without styles, scripts and
+// anything from outside, so that it can stand under a strict Content-Security-Policy.
+// Your style sheet gives the classes a look: part, card, word, good, bad, doubt, soft,
+// mono, photos, veil.
+func Sections(w io.Writer, profile *trulioo.Profile, view View) error {
+	if profile == nil {
+		return &trulioo.ArgumentError{Argument: "profile", Reason: "must not be nil"}
+	}
+	p := newPage(profile)
+	p.mask = view.Mask
+	for _, ref := range profile.Files() {
+		if view.File == nil {
+			return &trulioo.ArgumentError{Argument: "View.File", Reason: "must not be nil"}
+		}
+		link, image := view.File(ref)
+		p.Photos = append(p.Photos, shownPhoto{Link: link, Image: image, Name: ref.Name(), Label: labelOf(profile, ref.FlowID, ref.Field)})
+	}
+	var page bytes.Buffer
+	if err := pageTemplate.ExecuteTemplate(&page, "sections", p); err != nil {
+		return errors.New("bundle: the page could not be made") // the template's error can hold values
+	}
+	_, err := w.Write(page.Bytes())
+	return err
+}
 
 func when(t trulioo.Time) string {
 	if t.IsZero() {
@@ -68,7 +107,20 @@ type page struct {
 	Photos     []shownPhoto
 	Missing    []Missing
 	Timeline   []trulioo.Moment
+
+	mask func(string) string
 }
+
+// Own is what a person wrote, or what is about a person.
+func (p page) Own(value string) string {
+	if p.mask == nil {
+		return value
+	}
+	return p.mask(value)
+}
+
+// Masked reports whether what is personal is hidden.
+func (p page) Masked() bool { return p.mask != nil }
 
 // entered is one question with what was answered to it, over all flows.
 type entered struct {
@@ -86,23 +138,37 @@ type check struct {
 	Errors  []trulioo.DatasourceError
 }
 
-// shownPhoto is a photo with the label of its field.
+// shownPhoto is a file as the page shows it.
 type shownPhoto struct {
-	photo
-
-	Label string
+	Link, Name, Label string
+	Image             any    // the address of what is shown: a template.URL, or a string that the template checks; empty for none
+	Size              int64  // with SHA256
+	SHA256            string // "" where the file was not read
 }
 
-func newPage(b *builder) page {
+func newPage(profile *trulioo.Profile) page {
 	p := page{
-		Profile: b.profile, Made: trulioo.Time{Time: b.manifest.Made.Truncate(time.Second)}, Outcome: b.profile.ScreeningOutcome(),
-		Entered: answers(b.profile), Screenings: b.profile.Screenings(), Missing: b.manifest.Missing, Timeline: b.profile.Timeline(),
+		Profile: profile, Outcome: profile.ScreeningOutcome(),
+		Entered: answers(profile), Screenings: profile.Screenings(), Timeline: profile.Timeline(),
 	}
-	p.Checks = checks(b.profile, p.Screenings)
+	p.Checks = checks(profile, p.Screenings)
+	return p
+}
+
+// bundlePage is the page with the files of a bundle.
+func bundlePage(b *builder) page {
+	p := newPage(b.profile)
+	p.Made, p.Missing = trulioo.Time{Time: b.manifest.Made.Truncate(time.Second)}, b.manifest.Missing
 	for _, photo := range b.photos {
-		p.Photos = append(p.Photos, shownPhoto{photo, label(b.profile.FlowData[photo.FlowID].FieldData[photo.FieldID])})
+		p.Photos = append(p.Photos, shownPhoto{
+			Link: photo.Name, Name: photo.Name, Label: labelOf(b.profile, photo.FlowID, photo.FieldID), Image: photo.Image, Size: photo.Size, SHA256: photo.SHA256,
+		})
 	}
 	return p
+}
+
+func labelOf(p *trulioo.Profile, flowID, fieldID string) string {
+	return label(p.FlowData[flowID].FieldData[fieldID])
 }
 
 // label is a field's name in the form.

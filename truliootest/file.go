@@ -27,7 +27,7 @@ const (
 )
 
 // Files is how files are served. The zero value serves them well: with a length,
-// a strong ETag, and ranges.
+// a strong ETag, and ranges. Those of 10 KB and more begin with a JPEG that can be shown.
 type Files struct {
 	Size              int64 // of every file, in bytes; the default is 20 to 80 KB, by the key
 	ETag              ETag
@@ -138,10 +138,11 @@ func (w *wrongRange) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// content is a file's bytes, computed as they are read: the word at offset
-// 8i is a mix of the seed and i.
+// content is a file's bytes, computed as they are read: a photo where it fits in,
+// and behind it the word at offset 8i, which is a mix of the seed and i.
 type content struct {
 	seed   uint64
+	photo  []byte
 	size   int64
 	offset int64
 }
@@ -154,7 +155,11 @@ func (s *Server) content(key string) *content {
 	if size == 0 {
 		size = int64(20_000 + sum%60_000)
 	}
-	return &content{seed: mix(sum + s.edition.Load()), size: size}
+	c := &content{seed: mix(sum + s.edition.Load()), size: size}
+	if photo := photos[c.seed%uint64(len(photos))](); int64(len(photo)) <= size {
+		c.photo = photo
+	}
+	return c
 }
 
 // Read computes the next bytes.
@@ -164,6 +169,10 @@ func (c *content) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), c.size-c.offset)]
 	n := len(p)
+	if c.offset < int64(len(c.photo)) {
+		k := copy(p, c.photo[c.offset:])
+		p, c.offset = p[k:], c.offset+int64(k)
+	}
 	for len(p) > 0 {
 		word, within := uint64(c.offset)/8, int(c.offset%8) //nolint:gosec // the offset is not negative
 		if within == 0 && len(p) >= 8 {

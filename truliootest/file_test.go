@@ -1,7 +1,9 @@
 package truliootest_test
 
 import (
+	"bytes"
 	"fmt"
+	"image/jpeg"
 	"io"
 	"net/http"
 	"runtime"
@@ -46,6 +48,10 @@ func TestFiles(t *testing.T) {
 	assert.Equal(t, http.StatusPartialContent, part.status)
 	assert.Equal(t, fmt.Sprintf("bytes 1001-%d/%d", len(want)-1, len(want)), part.header.Get("Content-Range"))
 	assert.Equal(t, want[1001:], part.body)
+
+	photo, err := jpeg.Decode(bytes.NewReader(want))
+	require.NoError(t, err, "a photo that a page can show")
+	assert.Greater(t, photo.Bounds().Dx(), 100)
 
 	srv.ChangeFiles()
 	changed := get(t, srv, "/v2"+filePath(key), "Range", "bytes=1001-", "If-Range", tag)

@@ -1,5 +1,5 @@
 // Package sandbox is an account of invented people that needs no network: the
-// fake server of truliootest with photos, a log of requests, and people who go
+// fake server of truliootest with a log of requests, and people who go
 // through its workflows while it runs.
 package sandbox
 
@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -75,8 +74,6 @@ func (b *Sandbox) handle(w http.ResponseWriter, r *http.Request, next http.Handl
 	switch {
 	case b.settings.Failing > 0 && rand.Float64() < b.settings.Failing: //nolint:gosec // no secret
 		b.fail(answer)
-	case strings.HasSuffix(r.URL.Path, "/query/file"):
-		photo(answer, r, next)
 	default:
 		next.ServeHTTP(answer, r)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
@@ -123,11 +124,17 @@ func (b *tab) picture() (picture []byte) {
 	return picture
 }
 
-// shot takes a picture of the whole page in light and in dark, into the folder of
-// SCREENSHOTS if that is set.
+// shot takes a picture of the whole page in light, in dark and on a telephone, into
+// the folder of SCREENSHOTS if that is set. Nothing may stand beyond the edge.
 func (b *tab) shot(name string) {
 	b.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
+	for _, look := range []string{"light", "dark", "narrow"} {
+		scheme, width := look, int64(1180)
+		if look == "narrow" {
+			scheme, width = "light", 390
+		}
+		b.do(chromedp.EmulateViewport(width, 900))
+		b.until(`document.documentElement.scrollWidth <= window.innerWidth`)
 		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
@@ -135,9 +142,10 @@ func (b *tab) shot(name string) {
 		picture := b.picture()
 		require.NotEmpty(b.t, picture)
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), picture, 0o600)) //nolint:gosec // where whoever runs the test says
+			require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+look+".png"), picture, 0o600)) //nolint:gosec // where whoever runs the test says
 		}
 	}
+	b.do(chromedp.EmulateViewport(1180, 900))
 }
 
 //nolint:paralleltest // open sets a variable
@@ -194,8 +202,13 @@ func TestInABrowser(t *testing.T) {
 	assert.Contains(t, b.text(), "Ada")
 	assert.NotContains(t, b.text(), truliootest.WebhookToken)
 	b.shot("callback")
-	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs"))
+	running, failed := runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"}), runs.Begin(runs.Run{Command: "sync", Account: "sandbox", Place: "a folder"})
+	running.Progress(trulioo.ExportProgress{Done: 90, Failed: 2, Total: 240})
+	failed.Progress(trulioo.ExportProgress{Done: 12, Total: 240})
+	failed.End(trulioo.ErrPaging)
+	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs progress"))
 	b.shot("exports")
+	running.End(nil)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	assert.Empty(t, b.complaints, "the browser's own complaints: refused styles, scripts, requests")

@@ -181,7 +181,12 @@ func (w *Server) client(to http.ResponseWriter, r *http.Request) {
 		w.failed(to, r, err)
 		return
 	}
-	w.render(to, r, http.StatusOK, "client", "End client", newPerson(profile, w.shown(r)))
+	person, err := newPerson(profile, w.shown(r))
+	if err != nil {
+		http.Error(to, "the page could not be made", http.StatusInternalServerError)
+		return
+	}
+	w.render(to, r, http.StatusOK, "client", "End client", person)
 }
 
 // exports are the runs of this machine.

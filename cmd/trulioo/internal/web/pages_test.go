@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"archive/zip"
 	"bufio"
 	"encoding/json"
 	"net/http"
@@ -67,7 +68,17 @@ func TestAPersonIsMaskedUntilAskedFor(t *testing.T) {
 	assert.Contains(t, body, name)
 	assert.Contains(t, body, "@example.com")
 	assert.Contains(t, body, `<img src="/clients/`+id+`/files/0"`)
-	status, _ := get(t, client, p.origin+"/clients/000000000000000000000000")
+	assert.Contains(t, body, `src="/clients/`+id+`/files/0"`)
+	status, archive := get(t, client, p.origin+"/clients/"+id+"/bundle")
+	assert.Equal(t, http.StatusOK, status)
+	content, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	require.NoError(t, err)
+	assert.Greater(t, len(content.File), 4, "the profile, the page, the manifest and two files")
+	for _, path := range []string{"/clients/000000000000000000000000/bundle", "/clients/../bundle"} {
+		status, _ = get(t, client, p.origin+path)
+		assert.Equal(t, http.StatusNotFound, status, path)
+	}
+	status, _ = get(t, client, p.origin+"/clients/000000000000000000000000")
 	assert.Equal(t, http.StatusNotFound, status)
 	status, _ = get(t, client, p.origin+"/clients/"+id+"/files/9")
 	assert.Equal(t, http.StatusNotFound, status)

@@ -113,6 +113,7 @@ func (w *Server) routes() http.Handler {
 	mux.HandleFunc("GET /clients", w.clients)
 	mux.HandleFunc("GET /clients/{id}", w.client)
 	mux.HandleFunc("GET /clients/{id}/files/{n}", w.file)
+	mux.HandleFunc("GET /clients/{id}/bundle", w.bundle)
 	mux.HandleFunc("GET /callbacks", w.callbacks)
 	mux.HandleFunc("GET /callbacks/{n}", w.callback)
 	mux.HandleFunc("GET /callbacks/{n}/body", w.callbackBody)

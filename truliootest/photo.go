@@ -1,72 +1,29 @@
-package sandbox
+package truliootest
 
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/fnv"
 	"image"
 	"image/color"
 	"image/draw"
 	"image/jpeg"
-	"maps"
-	"net/http"
-	"strconv"
-	"time"
+	"sync"
 )
 
-// photo serves an invented portrait or card in place of the fake server's random
-// bytes, where the server would have served the file.
-func photo(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	asked := r.Clone(r.Context())
-	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
-		asked.Header.Del(name)
+// photos are the invented cards that the files begin with, so that a page that
+// shows a photo has one to show. A decoder passes over the bytes behind it.
+var photos = func() (drawn [16]func() []byte) {
+	for i := range drawn {
+		drawn[i] = sync.OnceValue(func() []byte { return card(mix(uint64(i))) }) //nolint:gosec // 0 to 15
 	}
-	was := &buffered{header: http.Header{}}
-	next.ServeHTTP(was, asked)
-	if was.status != http.StatusOK {
-		maps.Copy(w.Header(), was.header)
-		w.WriteHeader(was.status)
-		_, _ = w.Write(was.body.Bytes())
-		return
-	}
-	w.Header().Set("Content-Type", "image/jpeg")
-	w.Header().Set("Content-Disposition", was.header.Get("Content-Disposition"))
-	key := hash(r.URL.Query().Get("key"))
-	w.Header().Set("ETag", `"`+strconv.FormatUint(key, 16)+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(draft(key)))
-}
-
-// buffered keeps an answer; a file of the fake server is less than 100 KB.
-type buffered struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (b *buffered) Header() http.Header { return b.header }
-
-func (b *buffered) WriteHeader(status int) {
-	if b.status == 0 {
-		b.status = status
-	}
-}
-
-func (b *buffered) Write(p []byte) (int, error) {
-	b.WriteHeader(http.StatusOK)
-	return b.body.Write(p)
-}
-
-func hash(text string) uint64 {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(text))
-	return sum.Sum64()
-}
+	return drawn
+}()
 
 // skins are those of the portraits.
 var skins = []color.RGBA{{244, 214, 188, 255}, {226, 181, 142, 255}, {198, 145, 104, 255}, {150, 101, 68, 255}, {104, 68, 46, 255}}
 
-// draft draws a card of an invented person: a portrait and lines of text that say nothing.
-func draft(seed uint64) []byte {
+// card draws a card of an invented person: a portrait and lines of text that say nothing.
+func card(seed uint64) []byte {
 	const width, height = 480, 300
 	var chance [8]byte
 	binary.LittleEndian.PutUint64(chance[:], seed)
