@@ -139,7 +139,7 @@ func (t *profileText) screenings(p Profile) {
 		}
 		for _, hit := range s.Hits {
 			from := cmp.Or(hit.SourceAgencyName, hit.SourceListType, hit.Datasource, "a list")
-			t.line(4, fmt.Sprintf("%s %.2f", cmp.Or(string(hit.Kind), "hit"), hit.Score), t.own(hit.SubjectMatched)+",", from)
+			t.line(4, cmp.Or(string(hit.Kind), "hit"), fmt.Sprintf("%.2f", hit.Score), t.own(cmp.Or(hit.SubjectMatched, "no name"))+",", from)
 		}
 	}
 }

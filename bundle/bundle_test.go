@@ -287,6 +287,51 @@ func TestOnlyPhotosAreShown(t *testing.T) {
 	}
 }
 
+// The sections of a page of somebody else's: the same words, masked or not, with
+// the addresses of the caller, and nothing that a strict policy refuses.
+func TestSections(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t)
+	profile, err := srv.Client().Clients.Get(t.Context(), own(t, srv), &trulioo.GetOptions{FullServiceDetails: true})
+	require.NoError(t, err)
+	profile.FlowData["f1"] = withPhotos(profile.FlowData["f1"])
+	show := func(mask func(string) string, image string) string {
+		var out strings.Builder
+		require.NoError(t, bundle.Sections(&out, profile, bundle.View{Mask: mask, File: func(ref trulioo.FileRef) (string, string) { return "/live/" + ref.Key, image }}))
+		return out.String()
+	}
+	shown, masked := show(nil, "/photo"), show(func(string) string { return "MASK" }, "")
+	assert.Equal(t, 2, strings.Count(shown, `<img src="/photo"`))
+	assert.Contains(t, shown, `<a href="/live/one">`)
+	assert.Contains(t, shown, "javascript:alert(1)</p>")
+	for _, value := range []string{"Brown", "Browne", "onerror", "javascript:"} {
+		assert.Contains(t, shown, value)
+		assert.NotContains(t, masked, value)
+	}
+	assert.NotContains(t, masked, "<img")
+	assert.Equal(t, 2, strings.Count(masked, "hidden"))
+	assert.Equal(t, 8, strings.Count(masked, "MASK"), "three answers, a hit, a note with who wrote it, and a task when it was made and when it changed; two files")
+	for _, page := range []string{shown, masked, show(nil, "javascript:alert(2)"), show(nil, "data:text/html,x")} {
+		for _, tag := range regexp.MustCompile(`<[^>]*>`).FindAllString(page, -1) {
+			assert.NotRegexp(t, `(?i)<script|<style|\sstyle=|\son\w+=|"javascript:|="data:`, tag)
+		}
+	}
+	var wrong *trulioo.ArgumentError
+	require.ErrorAs(t, bundle.Sections(io.Discard, nil, bundle.View{}), &wrong)
+	require.ErrorAs(t, bundle.Sections(io.Discard, profile, bundle.View{}), &wrong)
+	require.Error(t, bundle.Sections(broken{}, profile, bundle.View{File: func(trulioo.FileRef) (string, string) { return "", "" }}))
+}
+
+func withPhotos(flow trulioo.Flow) trulioo.Flow {
+	flow.FileData = map[string]string{"a": "one", "b": "two"}
+	return flow
+}
+
+// broken takes nothing.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
 func TestABundleOfNobody(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

@@ -45,7 +45,7 @@ func Start(s Settings) (*Sandbox, error) {
 	box := &Sandbox{settings: s}
 	opts := []truliootest.Option{
 		truliootest.WithLive(account(s.Clients, 2)),
-		truliootest.WithTest(account(20, 3)),
+		truliootest.WithTest(truliootest.NewAccount(truliootest.AccountSpec{Clients: 20, Seed: 3, Spacing: 3 * time.Hour, Mocks: true})),
 		truliootest.WithLatency(s.Latency),
 	}
 	if s.Address == "" {

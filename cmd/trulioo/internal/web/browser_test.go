@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/bundle"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 	"github.com/trulioo-go/trulioo/truliootest"
@@ -70,7 +72,7 @@ func (b *tab) hear(event any) {
 	case *runtime.EventExceptionThrown:
 		said = event.ExceptionDetails.Text
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(event.Request.URL, "http://127.0.0.1:") && !strings.HasPrefix(event.Request.URL, "data:") {
+		if !slices.ContainsFunc([]string{"http://127.0.0.1:", "data:", "file://"}, func(near string) bool { return strings.HasPrefix(event.Request.URL, near) }) {
 			said = "a request to the outside"
 		}
 	}
@@ -146,6 +148,40 @@ func (b *tab) shot(name string) {
 		}
 	}
 	b.do(chromedp.EmulateViewport(1180, 900))
+}
+
+// A bundle's page is read from the disk, and printed.
+//
+//nolint:paralleltest // open sets a variable
+func TestABundleInABrowser(t *testing.T) {
+	p := open(t)
+	id := ""
+	for _, one := range p.box.Live.IDs() {
+		profile, err := p.client.Clients.Get(t.Context(), one, &trulioo.GetOptions{FullServiceDetails: true})
+		require.NoError(t, err)
+		if hits, err := profile.WatchlistHits(); err == nil && len(hits) > 0 && len(profile.Files()) > 0 && len(profile.Notes) > 0 {
+			id = one
+			break
+		}
+	}
+	require.NotEmpty(t, id, "somebody has everything")
+	dir := t.TempDir()
+	require.NoError(t, bundle.Save(t.Context(), p.client, id, dir))
+	b := browser(t)
+	b.do(chromedp.Navigate("file://"+filepath.ToSlash(filepath.Join(dir, bundle.PageName))), chromedp.WaitVisible("#timeline"))
+	b.until(`[...document.images].every(i => i.naturalWidth > 100)`)
+	b.shot("bundle")
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	require.NoError(t, err)
+	b.do(chromedp.EmulateViewport(700, 990)) // A4 within its margins
+	b.until(`getComputedStyle(document.body).maxWidth === "none"`)
+	printed := b.picture()
+	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "bundle-print.png"), printed, 0o600)) //nolint:gosec // where whoever runs the test says
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	assert.Empty(t, b.complaints)
 }
 
 //nolint:paralleltest // open sets a variable
