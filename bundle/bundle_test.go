@@ -310,7 +310,7 @@ func TestSections(t *testing.T) {
 	}
 	assert.NotContains(t, masked, "<img")
 	assert.Equal(t, 2, strings.Count(masked, "hidden"))
-	assert.Equal(t, 8, strings.Count(masked, "MASK"), "three answers, a hit, a note with who wrote it, and a task when it was made and when it changed; two files")
+	assert.Equal(t, 10, strings.Count(masked, "MASK"), "three answers, a hit, two files, a note with who wrote it, and a task when it was made and when it changed")
 	for _, page := range []string{shown, masked, show(nil, "javascript:alert(2)"), show(nil, "data:text/html,x")} {
 		for _, tag := range regexp.MustCompile(`<[^>]*>`).FindAllString(page, -1) {
 			assert.NotRegexp(t, `(?i)<script|<style|\sstyle=|\son\w+=|"javascript:|="data:`, tag)
