@@ -14,7 +14,7 @@ import (
 // shows a photo has one to show. A decoder passes over the bytes behind it.
 var photos = func() (drawn [16]func() []byte) {
 	for i := range drawn {
-		drawn[i] = sync.OnceValue(func() []byte { return card(mix(uint64(i))) }) //nolint:gosec // 0 to 15
+		drawn[i] = sync.OnceValue(func() []byte { return card(mix(uint64(i))) })
 	}
 	return drawn
 }()
