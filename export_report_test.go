@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +58,66 @@ func TestAQuietExportIsProvenAndCheap(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An account with three changes of each kind a second costs, on average, at most
+// four requests for the list per 50 clients, and eight more; nearly all such exports
+// are proven.
+func TestAnExportUnderChurnIsCheap(t *testing.T) {
+	t.Parallel()
+	const seeds = 4
+	runs, proven := 0, 0
+	for _, clients := range []int{300, 1000, 3000} {
+		for _, by := range []truliootest.Timestamp{truliootest.ByCreated, truliootest.ByLastModified} {
+			requests := 0
+			for seed := range uint64(seeds) {
+				synctest.Test(t, func(t *testing.T) {
+					srv := exportServer(t, truliootest.AccountSpec{Clients: clients, Seed: seed}, truliootest.WithSeed(seed), truliootest.WithLatency(20*time.Millisecond),
+						truliootest.WithListing(truliootest.Listing{FilterBy: by}))
+					before := srv.Live.IDs()
+					end := churn(srv.Live, seed)
+					found, report, err := reported(t, srv.Client(), trulioo.ExportOptions{SummariesOnly: true})
+					end()
+					require.NoError(t, err)
+					for _, id := range srv.Live.IDs() {
+						if slices.Contains(before, id) {
+							assert.Equal(t, 1, found[id], "one that was there throughout")
+						}
+					}
+					requests += report.Requests
+					runs++
+					if report.Proven {
+						proven++
+					}
+				})
+			}
+			per := float64(requests-8*seeds) * 50 / float64(clients*seeds)
+			t.Logf("%d clients, filter by %v: %.2f requests per 50 clients", clients, by, per)
+			assert.LessOrEqual(t, per, 4.0, "%d clients, filter by %v", clients, by)
+		}
+	}
+	assert.GreaterOrEqual(t, proven, runs*9/10)
+}
+
+// churn creates, deletes and changes three clients a second until it is ended.
+func churn(account *truliootest.Account, seed uint64) (end func()) {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Second / 3):
+			}
+			ids := account.IDs()
+			account.Insert(time.Now())
+			account.Remove(ids[rng.IntN(len(ids))])
+			account.Update(ids[rng.IntN(len(ids))], time.Now())
+		}
+	}()
+	return func() { close(ended); <-done }
 }
 
 // A cursor never passes over a client that failed, unless the caller sees to it.

@@ -138,7 +138,13 @@ func (w *world) proven() bool {
 
 // run is one export, of which each item is handed to keep; false leaves it.
 func (w *world) run(ctx context.Context, opts trulioo.ExportOptions, keep func(item *trulioo.ExportItem) bool) error {
-	opts.OnReport = func(r trulioo.ExportReport) { w.reports = append(w.reports, r) }
+	own := opts.OnReport
+	opts.OnReport = func(r trulioo.ExportReport) {
+		w.reports = append(w.reports, r)
+		if own != nil {
+			own(r)
+		}
+	}
 	for item, err := range w.client.Clients.Export(ctx, &opts) {
 		if err == nil && item.Err != nil {
 			if !slices.Contains(w.account.IDs(), item.Client.ID) {
@@ -284,6 +290,8 @@ func panicking(t *testing.T, w *world) {
 	case 2:
 		opts.OnProgress = func(trulioo.ExportProgress) { boom() }
 	case 3:
+		opts.OnReport = func(trulioo.ExportReport) { boom() }
+	case 4:
 		w.client = w.srv.Client(trulioo.WithObserver(observer(func(trulioo.Step) { boom() })))
 	}
 	value := recovered(func() {
@@ -370,7 +378,7 @@ func deepPagesRefused(w *world) {
 }
 
 // tallyOf is a class's row of the table.
-type tallyOf struct{ runs, silent, lost, doubled, errors, unproven, waited, requests int }
+type tallyOf struct{ runs, silent, lost, doubled, errors, unproven, waited, requests, pages int }
 
 // Every client that was there throughout comes exactly once, or the export ends
 // with an error, or says that it is not proven. TRULIOO_EXPORT_SEEDS=10000 runs all
@@ -381,10 +389,10 @@ func TestSimulation(t *testing.T) {
 	for seed := range seeds() {
 		synctest.Test(t, func(t *testing.T) { table[seed%uint64(len(classes))].add(t, newWorld(t, seed)) })
 	}
-	t.Logf("%-28s %6s %7s %6s %8s %7s %9s %9s", "class", "runs", "silent", "lost", "doubled", "errors", "unproven", "requests")
+	t.Logf("%-28s %6s %7s %6s %8s %7s %9s %9s", "class", "runs", "silent", "lost", "doubled", "errors", "unproven", "a page")
 	for i, r := range table {
 		c := &classes[i]
-		t.Logf("%-28s %6d %7d %6d %8d %7d %9d %9.1f", c.name, r.runs, r.silent, r.lost, r.doubled, r.errors, r.unproven, float64(r.requests)/float64(max(r.runs, 1)))
+		t.Logf("%-28s %6d %7d %6d %8d %7d %9d %9.1f", c.name, r.runs, r.silent, r.lost, r.doubled, r.errors, r.unproven, float64(r.requests)/float64(max(r.pages, 1)))
 		assert.Zero(t, r.silent, c.name)
 		assert.Zero(t, r.doubled, c.name)
 		assert.Zero(t, r.waited, c.name)
@@ -402,6 +410,7 @@ func (r *tallyOf) add(t *testing.T, w *world) {
 	for _, report := range w.reports {
 		r.requests += report.Requests
 	}
+	r.pages += 1 + len(w.found)/cmp.Or(w.listing.MaxLimit, 50)
 	switch {
 	case w.err != nil:
 		r.errors++
