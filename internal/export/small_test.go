@@ -355,7 +355,7 @@ func scripts(shape []int64, n, last int, yield func([]change)) {
 	next(0, 0)
 }
 
-// tally counts cases and keeps the first few that went wrong.
+// tally counts cases and keeps the first of each kind that went wrong.
 type tally struct {
 	cases, requests atomic.Int64
 	mu              sync.Mutex
@@ -369,7 +369,8 @@ func (t *tally) fail(wrong, example string) {
 	if t.wrong == nil {
 		t.wrong = map[string]int{}
 	}
-	if t.wrong[wrong]++; len(t.examples) < 3 {
+	_, kind, _ := strings.Cut(wrong, " ") // without the id or the number
+	if t.wrong[kind]++; t.wrong[kind] == 1 {
 		t.examples = append(t.examples, wrong+"\n"+example)
 		if *everything {
 			fmt.Fprintln(os.Stderr, wrong+"\n"+example)
