@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/truliootest"
@@ -25,13 +26,50 @@ func ExampleClientsService_Export() {
 			return
 		}
 		if item.Err != nil {
-			fmt.Println("one client could not be had:", item.Err)
+			fmt.Println("one client could not be fetched:", item.Err)
 			continue
 		}
 		profiles++ // item.Profile.Raw is the server's JSON
 	}
 	fmt.Println(profiles, "profiles")
 	// Output: 25 profiles
+}
+
+// Events that never came: which clients have changed since a time, whatever the
+// webhook said. The others cost a part of a page of the list, and no profile.
+func ExampleClientsService_Export_missedEvents() {
+	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, End: time.Now().AddDate(0, -1, 0)})
+	srv, err := truliootest.Start(truliootest.WithLive(account))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	outage := time.Now().Add(-time.Hour)
+	ids := account.IDs()
+	account.SetStatus(ids[4], "DECLINED", time.Now())
+	account.SetStatus(ids[40], "ACCEPTED", time.Now())
+
+	handle := func(p *trulioo.Profile) { fmt.Println(p.ID == ids[4] || p.ID == ids[40], p.Status) }
+	unchanged := func(row *trulioo.EndClient) bool {
+		return row.LastModified.Before(outage) && !row.LastModified.IsZero()
+	}
+	for item, err := range srv.Client().Clients.Export(context.Background(), &trulioo.ExportOptions{Skip: unchanged}) {
+		if err != nil {
+			fmt.Println("the export ended:", err)
+			return
+		}
+		if item.Err != nil {
+			fmt.Println("one client could not be fetched:", item.Err)
+			continue
+		}
+		handle(item.Profile) // as its event would have been
+	}
+	fmt.Println(srv.Count(truliootest.GetClient), "profiles fetched")
+	// Unordered output:
+	// true DECLINED
+	// true ACCEPTED
+	// 2 profiles fetched
 }
 
 // A cursor is saved with what has been handled, and taken up by the next process.
