@@ -61,7 +61,13 @@ func (s *Scanner[V]) issueBeside(ctx context.Context) bool {
 		if b.left > 0 {
 			return false
 		}
-		b.nextBatch(s.list, s.Scale(listsAtOnce))
+		n := 1
+		// On the way back a page too many is a request too many, and time is short only
+		// once the ranges are done.
+		if b.stage == there || b.stage == back && len(s.nodes) == 0 {
+			n = s.Scale(listsAtOnce)
+		}
+		b.nextBatch(s.list, n)
 	}
 	b.asked++
 	request := b.batch[b.asked-1]
@@ -70,9 +76,6 @@ func (s *Scanner[V]) issueBeside(ctx context.Context) bool {
 }
 
 func (b *besideReading[V]) nextBatch(list TimeRange, n int) {
-	if b.stage != there {
-		n = 1
-	}
 	b.batch, b.asked = nil, 0
 	for ; n > 0 && b.number >= 0; n-- {
 		b.batch = append(b.batch, pageRequest{list, b.number})
