@@ -25,7 +25,7 @@ func partly(every int, check func(all *tally, list smallList, shape []int64)) *t
 	for rows := range 7 {
 		for _, shape := range shapes(rows) {
 			for _, list := range lists() {
-				if n++; n%every == 0 {
+				if n++; n%(every*oneOf) == 0 {
 					jobs = append(jobs, func() { check(&all, list, shape) })
 				}
 			}
