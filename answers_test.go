@@ -132,7 +132,7 @@ func TestTrap_an_answer_that_is_no_object(t *testing.T) {
 			assert.Equal(t, attempts*len(calls), fault.Hits(), body)
 		})
 	}
-	for body, is := range map[string]error{`{"id":"a"`: io.ErrUnexpectedEOF, `[{"id":"a"`: io.ErrUnexpectedEOF, `{"id" "a"}`: nil, `{"id":"a"}]`: nil} {
+	for body, is := range map[string]error{`{"id":"a"`: io.ErrUnexpectedEOF, `[{"id":"a"`: io.ErrUnexpectedEOF, `{"id" "a"}`: nil, `{"id":"a"}]`: nil, "\xef\xbb\xbf\n {\"id\":\"a\"}]": nil} {
 		inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 			fault := srv.Fail(truliootest.Any, truliootest.Answer(200, body), truliootest.Path("/query/"))
 			_, err := srv.Client().Clients.Get(t.Context(), "a", nil)

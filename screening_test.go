@@ -103,6 +103,9 @@ func TestScreenings(t *testing.T) {
 		{"numbers alone, in strings", `{"watchlistResults":{"A":{"num_WL_hits":"0","num_AM_hits":0.0,"num_PEP_hits":0}}}`, trulioo.ScreeningClear, "", 0},
 		{"two sources, both clear", personWL("true", source("Advanced Watchlist", noHit)+","+source("International Watchlist", noHit)), trulioo.ScreeningClear, "", 0},
 		{"a field that nobody knows", advanced("true", noHit+`,{"FieldName":"Latency","Data":{"n":9007199254740993}}`, `"x-new":{"a":[1.5,null]}`), trulioo.ScreeningClear, "", 0},
+		{"only the second rule matched", `{"nodeType":"trulioo_person_wl","match":null,"secondaryMatch":true}`, trulioo.ScreeningUnknown, silent, 0},
+		{"only the second rule's record matched", `{"nodeType":"trulioo_person_wl","fullServiceDetails":{"Record":{"SecondaryRecordStatus":"match","DatasourceResults":[]}}}`, trulioo.ScreeningUnknown, silent, 0},
+		{"a hit, and a name given twice", advanced("false", potential+`,`+oneAnnounce+`,`+oneHit+`,{"FieldName":"Latency","Data":1,"Data":2}`), trulioo.ScreeningUnknown, twice, 1},
 		{"an identity check with a watchlist", `{"nodeType":"trulioo_eidv","match":false,"fullServiceDetails":{"Record":{"RecordStatus":"nomatch","Rule":{"RuleName":"1+1"},"DatasourceResults":[` +
 			source("Citizen 2", ``, `"Errors":[{"Code":"1000"}]`) + `,` + source("International Watchlist", noHit) + `]}}}`, trulioo.ScreeningClear, "", 0},
 		{"details packed in strings", `{"nodeType":"trulioo_person_wl","match":true,"fullServiceDetails":` +
