@@ -216,17 +216,7 @@ func TestTrap_refused_credentials_are_asked_for_slower_and_slower(t *testing.T) 
 					}
 					client := srv.Client(options...)
 					refused := srv.Fail(truliootest.FetchToken, refusal)
-					for _, err := range together(10, func(int) error {
-						for range 1100 {
-							if _, err := client.Workflows.List(t.Context(), nil); !errors.Is(err, trulioo.ErrUnauthorized) {
-								return fmt.Errorf("not refused: %w", err)
-							}
-							pass(10 * time.Millisecond)
-						}
-						return nil
-					}) {
-						require.NoError(t, err)
-					}
+					areRefused(t, client)
 					assert.Equal(t, 4, srv.Count(truliootest.FetchToken), "at once, after 1 s, after 3 s and after 7 s")
 
 					// Other credentials are not held.
@@ -241,6 +231,22 @@ func TestTrap_refused_credentials_are_asked_for_slower_and_slower(t *testing.T) 
 				})
 			})
 		}
+	}
+}
+
+// areRefused makes ten goroutines ask for eleven seconds, each of whose calls is refused.
+func areRefused(t *testing.T, client *trulioo.Client) {
+	t.Helper()
+	for _, err := range together(10, func(int) error {
+		for range 1100 {
+			if _, err := client.Workflows.List(t.Context(), nil); !errors.Is(err, trulioo.ErrUnauthorized) {
+				return fmt.Errorf("not refused: %w", err)
+			}
+			pass(10 * time.Millisecond)
+		}
+		return nil
+	}) {
+		require.NoError(t, err)
 	}
 }
 
@@ -509,17 +515,7 @@ func TestWithTokenSource(t *testing.T) {
 						return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 401}}
 					}))
 				}
-				for _, err := range together(10, func(int) error {
-					for range 1100 {
-						if _, err := client.Workflows.List(t.Context(), nil); !errors.Is(err, trulioo.ErrUnauthorized) {
-							return fmt.Errorf("not refused: %w", err)
-						}
-						pass(10 * time.Millisecond)
-					}
-					return nil
-				}) {
-					require.NoError(t, err)
-				}
+				areRefused(t, client)
 				if refused {
 					assert.Equal(t, 4, asked, "at once, after 1 s, after 3 s and after 7 s")
 				} else {

@@ -88,8 +88,8 @@ func TestOpenEndedFileWhoseLengthIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		files truliootest.Files
 		edit  func(*truliootest.Files)
-		head  func(h http.Header, etag string) // nil is a 405
-		cut   int64                            // 0 is none
+		head  func(h http.Header, etag string) // nil answers 405
+		cut   int64                            // 0 for the whole file
 		want  string
 	}{
 		"a range":                      {files: ranges, want: "whole"},

@@ -149,7 +149,11 @@ func newScreening(check screening.Check) Screening {
 //		// somebody has to look
 //	}
 func (p Profile) ScreeningOutcome() ScreeningOutcome {
-	outcome, screenings := ScreeningClear, p.Screenings()
+	return outcomeOf(p.Screenings())
+}
+
+func outcomeOf(screenings []Screening) ScreeningOutcome {
+	outcome := ScreeningClear
 	for _, s := range screenings {
 		if s.Outcome.Hit() {
 			outcome = max(outcome, s.Outcome)

@@ -19,10 +19,11 @@ import (
 // could obey, are replaced.
 func (p Profile) Text(mask func(value string) string) string {
 	t := &profileText{mask: mask}
-	t.head(p)
+	screenings := p.Screenings() // once: it reads the whole profile
+	t.head(p, outcomeOf(screenings))
 	t.entered(p)
-	t.screenings(p)
-	t.checks(p)
+	t.screenings(screenings)
+	t.checks(p.otherChecks(screenings))
 	t.files(p)
 	t.notes(p)
 	return t.String()
@@ -72,14 +73,14 @@ func printable(text string) string {
 	}, text)
 }
 
-func (t *profileText) head(p Profile) {
+func (t *profileText) head(p Profile, outcome ScreeningOutcome) {
 	by := ""
 	if p.StatusManuallyChanged {
 		by = ", set by hand"
 	}
 	t.line(0, cmp.Or(string(p.Status), "no status")+by)
 	t.line(0, "created "+minute(p.Created)+", changed "+minute(p.LastModified))
-	t.line(0, "watchlists, all together: "+p.ScreeningOutcome().String())
+	t.line(0, "watchlists, all together: "+outcome.String())
 }
 
 // minute is a time for people.
@@ -125,8 +126,7 @@ func added(list []string, text string) []string {
 }
 
 // screenings says what each watchlist check came to, and why where that is not known.
-func (t *profileText) screenings(p Profile) {
-	screenings := p.Screenings()
+func (t *profileText) screenings(screenings []Screening) {
 	if len(screenings) == 0 {
 		return
 	}
@@ -146,8 +146,7 @@ func (t *profileText) screenings(p Profile) {
 
 // checks lists the checks that look at no watchlists: of those a match would be
 // read as its opposite.
-func (t *profileText) checks(p Profile) {
-	services := p.otherChecks()
+func (t *profileText) checks(services []ServiceResult) {
 	if len(services) == 0 {
 		return
 	}
@@ -168,7 +167,7 @@ func (t *profileText) checks(p Profile) {
 }
 
 // otherChecks are the checks that are not among the screenings.
-func (p Profile) otherChecks() []ServiceResult {
+func (p Profile) otherChecks(screenings []Screening) []ServiceResult {
 	type place struct {
 		flow, node, title string
 		kind              NodeType
@@ -178,7 +177,7 @@ func (p Profile) otherChecks() []ServiceResult {
 		return place{s.FlowID, s.NodeID, s.NodeTitle, s.NodeType, s.Timestamp.Unix()}
 	}
 	screened := map[place]bool{}
-	for _, s := range p.Screenings() {
+	for _, s := range screenings {
 		screened[placeOf(s.Service)] = !s.hidden
 	}
 	var others []ServiceResult
@@ -192,10 +191,11 @@ func (p Profile) otherChecks() []ServiceResult {
 
 // message is the server's, which can hold anything.
 func (t *profileText) message(failed DatasourceError) string {
-	if t.mask != nil {
-		return "of " + cmp.Or(failed.Datasource, "the record")
+	text := "of " + cmp.Or(failed.Datasource, "the record")
+	if t.mask == nil {
+		text += ": " + failed.Message
 	}
-	return "of " + cmp.Or(failed.Datasource, "the record") + ": " + failed.Message
+	return text
 }
 
 func matchWord(match *bool) string {

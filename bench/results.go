@@ -25,8 +25,8 @@ type line struct {
 	Group, What, Against string
 	Ours, Other          string    // medians, with their units
 	Ratio                quartiles // ours to the other, paired by rounds
-	Goal                 float64   // the most that the ratio may be; 0 is no goal
-	Row                  string    // of the plot; "" is none
+	Goal                 float64   // the most that the ratio may be; 0 where there is no goal
+	Row                  string    // of the plot; "" where it is not in the plot
 	Faster               bool      // told as so many times faster; then Goal is the least
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
-// What hangs on a question to Redis, with all its retries, is a call of the
-// API, which can as well get a token by itself; or an event, which would run
-// without a claim, and whose handler has set a shorter limit.
+// The limits of a question to Redis, with all its retries. A call of the API waits
+// for it, and can get a token by itself as well. An event waits for it too; it would
+// run without a claim, and its handler has set a shorter limit.
 const (
 	tokenTimeout = time.Second
 	eventTimeout = 5 * time.Second

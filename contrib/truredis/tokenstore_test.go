@@ -259,7 +259,7 @@ func TestRefusedTokenIsNeverGivenOutAgain(t *testing.T) {
 }
 
 // moveBrake lets the brake of the only key end some time from now, and gives the
-// pause that it last made: a test that waits for a minute is none.
+// pause that it last made, so that no test waits for a minute.
 func moveBrake(t *testing.T, client *redis.Client, brake string, in time.Duration) (pause time.Duration) {
 	t.Helper()
 	names := client.Keys(t.Context(), "*:brakes").Val()

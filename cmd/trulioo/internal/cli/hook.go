@@ -155,7 +155,7 @@ func listenError(err error) error {
 	return errors.New("cannot listen on the address")
 }
 
-// checkTarget refuses what is no address to post to.
+// checkTarget refuses a target that is not the address of a web server.
 func checkTarget(flag, target string) error {
 	if target == "" {
 		return nil

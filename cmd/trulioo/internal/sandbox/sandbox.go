@@ -24,7 +24,7 @@ type Settings struct {
 	Latency time.Duration // of every request but those for tokens
 	Failing float64       // the part of the requests that fail, 0 to 1
 	Status  int           // their status; 0 is 503
-	Log     io.Writer     // a line for each request; nil is none
+	Log     io.Writer     // gets a line for each request; nil for no log
 }
 
 // Sandbox is a running one.

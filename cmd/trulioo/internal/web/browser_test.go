@@ -37,7 +37,7 @@ type tab struct {
 	complaints []string // of the browser: what it refused, and errors of scripts
 }
 
-// browser starts one. Where there is none the test is skipped.
+// browser starts Chromium. The test is skipped where it is not installed.
 func browser(t *testing.T) *tab {
 	t.Helper()
 	program := ""
