@@ -287,6 +287,19 @@ func distinct[V any](page *Page[V]) int {
 	return len(ids)
 }
 
+// miscounts reports whether the server counts fewer rows than the page has.
+func miscounts[V any](page *Page[V]) bool {
+	return page.Total < len(page.Rows) && page.Total < distinct(page)
+}
+
+// totalOf is the page's count of the list; noTotal where the page itself refutes it.
+func totalOf[V any](page *Page[V]) int {
+	if miscounts(page) {
+		return noTotal
+	}
+	return page.Total
+}
+
 // ask asks for a page of the list.
 func (s *Scanner[V]) ask(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
 	s.report.Requests++
@@ -297,7 +310,7 @@ func (s *Scanner[V]) ask(ctx context.Context, r TimeRange, number int) (*Page[V]
 // Several run at once.
 func (s *Scanner[V]) request(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
 	page, err := s.List(ctx, r, number)
-	if err == nil && page.Total < distinct(page) {
+	if err == nil && miscounts(page) {
 		s.miscounted.Store(true)
 	}
 	return page, err
@@ -321,9 +334,9 @@ func (s *Scanner[V]) askAlone(ctx context.Context, r TimeRange, number int) (*Pa
 }
 
 func (s *Scanner[V]) tookAlone(r TimeRange, page *Page[V]) {
-	total := page.Total
-	if r != s.list || total < distinct(page) {
-		total = noTotal
+	total := noTotal
+	if r == s.list {
+		total = totalOf(page)
 	}
 	s.known.alone(total)
 	s.sight(page, 0)
@@ -384,7 +397,7 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 	if afterIgnored || beforeIgnored {
 		s.outside = s.outsideOf(afterIgnored, beforeIgnored)
 	}
-	usable = s.outside == nil && first.Total >= distinct(first)
+	usable = s.outside == nil && !miscounts(first)
 	if !usable { // no range will deliver what has been seen
 		s.aside = append(s.aside, first.Rows...)
 		if pages[2] != nil {

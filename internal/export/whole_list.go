@@ -181,11 +181,7 @@ func (s *Scanner[V]) askBatch(ctx context.Context, asked []pageRequest, p *pass)
 		}
 	}
 	if len(pages) == 1 {
-		total := pages[0].Total
-		if total < distinct(pages[0]) {
-			total = noTotal
-		}
-		s.known.alone(total)
+		s.known.alone(totalOf(pages[0]))
 	}
 	return pages, nil
 }
@@ -193,7 +189,7 @@ func (s *Scanner[V]) askBatch(ctx context.Context, asked []pageRequest, p *pass)
 // takePage sights the rows of a page and delivers those that have not been.
 func (s *Scanner[V]) takePage(ctx context.Context, p *pass, page *Page[V], at Position) error {
 	s.size = max(s.size, len(page.Rows))
-	if page.Total >= distinct(page) {
+	if !miscounts(page) {
 		p.counted = true
 		p.most, p.least = max(p.most, page.Total), min(p.least, page.Total)
 	}
