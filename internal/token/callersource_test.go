@@ -57,6 +57,25 @@ func TestSourceIsAskedOnceForAllWhoWait(t *testing.T) {
 	})
 }
 
+// A caller whose token was replaced meanwhile gets the newer one: the source is
+// asked once for all of those who had the old one, whenever their refusals come.
+func TestSourceIsNotAskedForATokenThatWasReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		from := &slow{}
+		s := NewSource(from, never)
+		for _, refused := range []string{"", "token-1", "token-1", "token-1"} {
+			token, err := s.Token(t.Context(), refused)
+			require.NoError(t, err)
+			if refused != "" {
+				assert.Equal(t, "token-2", token.AccessToken)
+			}
+			pass(time.Hour) // no brake is on
+		}
+		assert.Equal(t, 2, from.asked)
+	})
+}
+
 // An answer that was on its way before the refusal may be what is refused.
 func TestSourceIsAskedAgainAfterARefusal(t *testing.T) {
 	t.Parallel()
