@@ -49,5 +49,10 @@ func unquoted(raw []byte) []byte {
 
 // isPlain reports whether what is between a string's quotes is its content.
 func isPlain(inner []byte) bool {
-	return bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner)
+	for _, c := range inner {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner)
+		}
+	}
+	return true
 }

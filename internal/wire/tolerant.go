@@ -356,14 +356,17 @@ func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, below *plan) err
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	to.Set(reflect.MakeSlice(to.Type(), 0, 0))
-	for n := 0; dec.PeekKind() != ']'; n++ {
+	n := 0
+	for ; dec.PeekKind() != ']'; n++ {
 		if err := d.grow(to, n, below.size); err != nil {
 			return err
 		}
 		if err := d.decode(dec, to.Index(n), below); err != nil {
 			return err
 		}
+	}
+	if n == 0 { // a list without elements is no missing one
+		to.Set(reflect.MakeSlice(to.Type(), 0, 0))
 	}
 	d.misfit = false
 	_, err := dec.ReadToken()
