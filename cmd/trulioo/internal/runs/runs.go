@@ -48,7 +48,7 @@ func Begin(run Run) *Board {
 	b := &Board{run: run}
 	b.run.Started, b.run.State = time.Now().UTC(), "running"
 	if dir, err := folder(); err == nil && os.MkdirAll(dir, 0o700) == nil {
-		b.path = filepath.Join(dir, strconv.FormatInt(b.run.Started.UnixMilli(), 10)+"-"+strconv.Itoa(os.Getpid())+".json")
+		b.path = filepath.Join(dir, strconv.FormatInt(b.run.Started.UnixNano(), 10)+"-"+strconv.Itoa(os.Getpid())+".json")
 	}
 	b.write()
 	return b

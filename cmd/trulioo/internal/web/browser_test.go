@@ -37,7 +37,7 @@ type tab struct {
 	complaints []string // of the browser: what it refused, and errors of scripts
 }
 
-// browser starts Chromium. The test is skipped where it is not installed.
+// browser starts Chromium. The test is skipped where it is not installed, but not in CI.
 func browser(t *testing.T) *tab {
 	t.Helper()
 	program := ""
@@ -48,6 +48,7 @@ func browser(t *testing.T) *tab {
 		}
 	}
 	if program == "" {
+		require.NotEqual(t, "true", os.Getenv("CI"), "there is no chromium, which .ci/run installs")
 		t.Skip("there is no chromium on this machine; apt-get install chromium")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
@@ -93,12 +94,18 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// ask evaluates an expression.
+func ask[T any](b *tab, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	require.NoError(b.t, err)
+	return value
+}
+
 // text is what a person can read.
 func (b *tab) text() string {
 	b.t.Helper()
-	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
-	require.NoError(b.t, err)
-	return text
+	return ask[string](b, "document.body.innerText")
 }
 
 // until waits for an expression to hold.
@@ -126,6 +133,31 @@ func (b *tab) picture() (picture []byte) {
 	return picture
 }
 
+// accessible holds the page to what testdata/accessible.js asks of it.
+func (b *tab) accessible(name string) {
+	b.t.Helper()
+	rules, err := os.ReadFile(filepath.Join("testdata", "accessible.js"))
+	require.NoError(b.t, err)
+	assert.Empty(b.t, ask[[]string](b, string(rules)), name)
+}
+
+// byKeyboard goes through the page with the Tab key: everything that can be used is
+// reached in its order, and is seen to be.
+func (b *tab) byKeyboard(name string) {
+	b.t.Helper()
+	const usable = `[...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")].filter(e => e.checkVisibility())`
+	const shown = `(e => e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none" && parseFloat(getComputedStyle(e).outlineWidth) >= 2)(document.activeElement)`
+	b.do(chromedp.Reload())
+	want := ask[int](b, usable+`.length`)
+	require.Positive(b.t, want)
+	for n := range want {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		require.Equal(b.t, n, ask[int](b, usable+`.indexOf(document.activeElement)`), "%s: the Tab key goes through the page in its order", name)
+		require.True(b.t, ask[bool](b, shown), "%s: what has the focus shows it: %s", name, ask[string](b, `document.activeElement.outerHTML`))
+	}
+	b.do(chromedp.Reload())
+}
+
 // shot takes a picture of the whole page in light, in dark and on a telephone, into
 // the folder of SCREENSHOTS if that is set. Nothing may stand beyond the edge.
 func (b *tab) shot(name string) {
@@ -141,6 +173,8 @@ func (b *tab) shot(name string) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 		require.NoError(b.t, err)
+		b.accessible(name + " " + look)
+		b.until(`document.getAnimations().length === 0`)
 		picture := b.picture()
 		require.NotEmpty(b.t, picture)
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
@@ -184,6 +218,38 @@ func TestABundleInABrowser(t *testing.T) {
 	assert.Empty(t, b.complaints)
 }
 
+// Without script everything can be read and done but what happens by itself.
+//
+//nolint:paralleltest // open sets a variable
+func TestWithoutScript(t *testing.T) {
+	p := open(t)
+	id, name := p.someone(t)
+	b := browser(t)
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	b.do(chromedp.Navigate(p.first), chromedp.WaitVisible("#by-day"))
+	b.do(chromedp.Click("summary"), chromedp.WaitVisible("details caption"))
+	b.do(chromedp.Click(`nav a[href="/clients"]`), chromedp.WaitVisible("#q"))
+	b.do(chromedp.SetValue("#status", "REJECTED"), chromedp.Click(".filters button"))
+	b.until(`document.readyState === "complete" && location.search.includes("status=REJECTED") && document.querySelectorAll(".tag").length === document.querySelectorAll(".tag.bad").length`)
+	b.do(chromedp.SendKeys("#q", id), chromedp.Click(".filters button"), chromedp.WaitVisible("#entered"))
+	b.do(chromedp.Click(`.head a[href="?show=1"]`), chromedp.WaitVisible(".photos img"))
+	assert.Contains(t, b.text(), name)
+	event := truliootest.NewEvent(trulioo.EventStepSubmit, truliootest.EventSpec{ClientID: id})
+	require.NoError(t, p.box.SendEvent(t.Context(), p.receiver.URL, event))
+	b.do(chromedp.Click(`nav a[href="/callbacks"]`), chromedp.WaitVisible(`#callbacks a[href="/callbacks/1"]`))
+	b.do(chromedp.Click(`#callbacks a[href="/callbacks/1"]`), chromedp.WaitVisible("#command"))
+	assert.NotContains(t, b.text(), "Copy the command", "a button that needs script is not shown")
+	b.do(chromedp.Click(`main section form button`), chromedp.WaitVisible(".said"))
+	assert.Contains(t, b.text(), "Sent again: 200.")
+	runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"}).End(nil)
+	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs progress"))
+	assert.NotContains(t, b.text(), "Live.", "no script has run")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	assert.Empty(t, b.complaints)
+}
+
 //nolint:paralleltest // open sets a variable
 func TestInABrowser(t *testing.T) {
 	p := open(t, func(s *web.Settings) { s.ReadAll = true })
@@ -199,10 +265,15 @@ func TestInABrowser(t *testing.T) {
 	b.until(`document.activeElement.className === "skip"`) // a keyboard gets to the content at once
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.until(`location.hash === "#main"`)
+	b.until(`(at => document.elementFromPoint(at.x + 1, at.y + 1).tagName)(document.querySelector("h1").getBoundingClientRect()) === "H1"`) // nothing covers it
+	b.do(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#by-day"))
+	b.byKeyboard("overview")
 	b.shot("overview")
 
 	b.do(chromedp.Click(`nav a[href="/clients"]`), chromedp.WaitVisible("#q"))
-	b.do(chromedp.SetValue("#status", "REJECTED"), chromedp.Click(".filters button"), chromedp.WaitVisible(".tag.bad"))
+	b.do(chromedp.SetValue("#status", "REJECTED"), chromedp.Click(".filters button"))
+	b.until(`document.readyState === "complete" && location.search.includes("status=REJECTED") && document.querySelectorAll(".tag").length === document.querySelectorAll(".tag.bad").length`)
+	b.byKeyboard("clients")
 	b.shot("clients")
 	b.do(chromedp.KeyEvent("/"))
 	b.until(`document.activeElement.id === "q"`)
@@ -217,6 +288,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(chromedp.Click(`.head a[href="?show=1"]`), chromedp.WaitVisible(".photos img"))
 	assert.Contains(t, b.text(), name)
 	b.until(`document.querySelector(".photos img").naturalWidth > 100`)
+	b.byKeyboard("client")
 	b.shot("client")
 
 	b.do(chromedp.Navigate(p.origin+"/callbacks"), chromedp.WaitVisible("#callbacks"))
@@ -229,6 +301,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(chromedp.WaitVisible(`#callbacks a[href="/callbacks/3"]`))
 	assert.Contains(t, b.text(), "duplicate")
 	assert.Contains(t, b.text(), "not verified")
+	b.byKeyboard("callbacks")
 	b.shot("callbacks")
 	b.do(chromedp.Click(`#callbacks a[href="/callbacks/1"]`), chromedp.WaitVisible("#command"))
 	assert.NotContains(t, b.text(), "Ada", "a body is masked until it is asked for")
@@ -237,12 +310,14 @@ func TestInABrowser(t *testing.T) {
 	b.do(chromedp.Click(`.head a[href="?show=1"]`), chromedp.WaitVisible("#body + pre"))
 	assert.Contains(t, b.text(), "Ada")
 	assert.NotContains(t, b.text(), truliootest.WebhookToken)
+	b.byKeyboard("callback")
 	b.shot("callback")
 	running, failed := runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"}), runs.Begin(runs.Run{Command: "sync", Account: "sandbox", Place: "a folder"})
 	running.Progress(trulioo.ExportProgress{Done: 90, Failed: 2, Total: 240})
 	failed.Progress(trulioo.ExportProgress{Done: 12, Total: 240})
 	failed.End(trulioo.ErrPaging)
 	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs progress"))
+	b.byKeyboard("exports")
 	b.shot("exports")
 	running.End(nil)
 	b.mu.Lock()

@@ -105,7 +105,7 @@ func drawDays(rows []*trulioo.EndClient) Bars {
 }
 
 func (b *Bars) draw(counts [][]int, last time.Time) {
-	const left, top, bottom = 34, 10, 30
+	const left, top, bottom = 48, 16, 30
 	highest := 1
 	for _, day := range counts {
 		highest = max(highest, sum(day))
@@ -115,10 +115,10 @@ func (b *Bars) draw(counts [][]int, last time.Time) {
 	for n := 0; n <= highest; n += highest / 4 {
 		b.Lines = append(b.Lines, Line{Y: float64(b.Height-bottom) - float64(n)*scale, Text: fmt.Sprint(n)})
 	}
-	step := (b.Width - left) / len(counts)
 	for i, day := range counts {
 		at := last.AddDate(0, 0, i-len(counts)+1)
-		bar := Bar{X: left + i*step, Width: step - 4}
+		begin, end := left+i*(b.Width-left)/len(counts), left+(i+1)*(b.Width-left)/len(counts)
+		bar := Bar{X: begin, Width: end - begin - 4}
 		if i%5 == len(counts)%5 {
 			bar.Label = at.Format("2 Jan")
 		}
@@ -146,30 +146,27 @@ func sum(numbers []int) (total int) {
 
 // Ranks is a chart of horizontal bars.
 type Ranks struct {
-	Width, Height int
-	Bars          []Rank
-	Total         int
+	Bars  []Rank
+	Total int
 }
 
 // Rank is one bar.
 type Rank struct {
 	Class, Text string
-	Y           int
-	Width       float64
+	Width       float64 // of 100
 	Count       int
 }
 
 // drawRanks draws the numbers, in the order given.
 func drawRanks(texts []string, counts map[string]int, class func(string) string) Ranks {
-	const height, widest = 30, 300
-	r := Ranks{Width: 560, Height: height * len(texts)}
+	var r Ranks
 	most := 1
 	for _, n := range counts {
 		most = max(most, n)
 		r.Total += n
 	}
-	for i, text := range texts {
-		r.Bars = append(r.Bars, Rank{Class: class(text), Text: text, Y: i * height, Count: counts[text], Width: float64(counts[text]) * widest / float64(most)})
+	for _, text := range texts {
+		r.Bars = append(r.Bars, Rank{Class: class(text), Text: text, Count: counts[text], Width: float64(counts[text]) * 100 / float64(most)})
 	}
 	return r
 }

@@ -14,8 +14,16 @@ function connect() {
   stream.onopen = () => { live.textContent = "Live."; };
   stream.onerror = () => { live.textContent = "Not connected; trying again."; };
   if (table) stream.addEventListener("callback", (event) => addRow(table, event.data));
-  if (runs) stream.addEventListener("runs", (event) => { runs.innerHTML = event.data; });
+  if (runs) stream.addEventListener("runs", (event) => { showRuns(runs, event.data); });
   addEventListener("pagehide", () => stream.close());
+}
+
+// showRuns says aloud that a run has begun or ended, and not each number on the way.
+function showRuns(runs, html) {
+  const titles = () => [...runs.querySelectorAll("h2")].map((title) => title.textContent).join(", ");
+  const before = titles();
+  runs.innerHTML = html;
+  if (titles() !== before) live.textContent = titles();
 }
 
 function addRow(table, html) {
@@ -27,6 +35,7 @@ function addRow(table, html) {
   table.prepend(row);
   while (table.rows.length > 300) table.deleteRow(-1);
   document.getElementById("none")?.remove();
+  live.textContent = "New: " + row.cells[3].textContent.trim() + ", " + row.cells[2].textContent.trim();
 }
 
 // keys: / searches, as in many programs. Keys typed into a field are the field's.
