@@ -15,7 +15,8 @@ type ExportOptions struct {
 	Filter ClientFilter
 
 	// Concurrency bounds the requests for profiles, and OnProfile with them;
-	// 0 is 8, and more than 1,000 is 1,000. The list is read beside them with at most 4 requests at once.
+	// 0 is 8, and more than 1,000 is 1,000. The list is read beside them with at most
+	// 4 requests at once, and 6 from a concurrency of 48 on.
 	Concurrency int
 
 	// FullServiceDetails is as in GetOptions.

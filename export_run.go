@@ -82,11 +82,15 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	x.client.patience = func() patience { return x.patience(brokenProfiles) }
 	c.List, c.Refused, c.Scale, c.Deliver = x.list, refusedPage, x.limiter.Scale, x.deliver
 	if !o.SummariesOnly {
-		c.BesideFrom = besideFrom
+		c.BesideFrom, c.AtOnce = besideFrom, listsAtOnce(o.Concurrency)
 	}
 	x.scanner, x.scope = list.New(c), scope
 	return x, nil
 }
+
+// listsAtOnce is how many requests for the list feed that many workers. With the
+// token's, an export opens at most 8 connections beyond its concurrency.
+func listsAtOnce(concurrency int) int { return min(max(4, concurrency/8), 6) }
 
 // run starts the scanner and the workers, and yields what they bring. A panic in
 // the caller's functions, or in the transport, is raised here.

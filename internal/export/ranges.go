@@ -136,7 +136,7 @@ func (s *Scanner[V]) mostRequests() int {
 // issue asks for as much as may be asked for at once. Ranges and the whole list
 // take turns where both want to ask.
 func (s *Scanner[V]) issue(ctx context.Context) {
-	for s.underway < s.Scale(listsAtOnce) {
+	for s.underway < s.atOnce() {
 		if !s.rangesLast || !s.issueBeside(ctx) {
 			if s.rangesLast = s.issueNode(ctx); !s.rangesLast && !s.issueBeside(ctx) {
 				return
@@ -204,6 +204,7 @@ func (s *Scanner[V]) take(a answer[V]) error {
 	flags := sighting(0)
 	if n.whole {
 		flags = ranged
+		s.inRanges += rows
 	}
 	s.sight(a.page, flags)
 	if !n.whole && a.page.Total < rows {

@@ -29,7 +29,6 @@ import (
 )
 
 const (
-	listsAtOnce = 4  // requests for the list
 	readAhead   = 8  // ranges beyond the first that is not delivered
 	fullPage    = 50 // rows
 	fullness    = 0.8
@@ -62,14 +61,17 @@ type Page[V any] struct {
 
 // Config holds the parts of a Scanner.
 type Config[V any] struct {
-	// List asks for a page of the rows in a range. It is called from up to 4
-	// goroutines at once, and does not give up easily: an error of it ends the scan.
+	// List asks for a page of the rows in a range. It is called from up to AtOnce
+	// goroutines, and does not give up easily: an error of it ends the scan.
 	List func(ctx context.Context, r TimeRange, number int) (*Page[V], error)
 
 	// Refused reports whether the server has refused a page because of its number.
 	Refused func(err error) bool
 
-	// Scale is how many of n requests may be made at once.
+	// AtOnce is how many requests for the list may be made at once; 0 means 4.
+	AtOnce int
+
+	// Scale is how many of AtOnce requests may be made at present.
 	Scale func(n int) int
 
 	Filter TimeRange // the bounds that every request stays in
@@ -118,6 +120,7 @@ type Scanner[V any] struct {
 	nodes      []*node[V] // ranges, in order, that are not delivered
 	asked      int        // requests for ranges
 	recent     int        // how many of them reached into the present
+	inRanges   int        // rows that their answers had
 	abandon    string     // why the ranges are given up
 	beside     *besideReading[V]
 	aside      []Row[V] // rows that were found and that no range delivers
@@ -136,7 +139,13 @@ type delivery[V any] struct {
 }
 
 // New makes a scanner, which can be used once.
-func New[V any](c Config[V]) *Scanner[V] { return &Scanner[V]{Config: c} }
+func New[V any](c Config[V]) *Scanner[V] {
+	c.AtOnce = cmp.Or(c.AtOnce, 4)
+	return &Scanner[V]{Config: c}
+}
+
+// atOnce is how many requests may be made at present.
+func (s *Scanner[V]) atOnce() int { return s.Scale(s.AtOnce) }
 
 // Total is the server's count at the start, of what was left then.
 func (s *Scanner[V]) Total() int { return int(s.total.Load()) }
@@ -154,7 +163,7 @@ func (c *Contradiction) Error() string { return c.Reason }
 
 // Run delivers every row of the slice, from the position on.
 func (s *Scanner[V]) Run(ctx context.Context) (Report, error) {
-	s.answers = make(chan answer[V], listsAtOnce)
+	s.answers = make(chan answer[V], s.AtOnce)
 	s.out, s.stopped = make(chan delivery[V]), make(chan struct{})
 	s.started, ctx = guard.NewGroup(ctx)
 	s.started.Start(func() error { return s.deliverAll(ctx) })
@@ -436,7 +445,7 @@ func (s *Scanner[V]) askTogether(ctx context.Context, asked []pageRequest) ([]*P
 	s.report.Requests += len(asked)
 	pages, errs := make([]*Page[V], len(asked)), make([]error, len(asked))
 	next := 0
-	for some := range slices.Chunk(asked, s.Scale(listsAtOnce)) {
+	for some := range slices.Chunk(asked, s.atOnce()) {
 		all, ctx := guard.NewGroup(ctx)
 		for _, a := range some {
 			i := next

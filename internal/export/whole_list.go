@@ -154,7 +154,7 @@ func (s *Scanner[V]) mostPages() int { return 4*(len(s.known.seen)/max(s.size, 1
 func (s *Scanner[V]) batch(number, step, batch int, p *pass) []pageRequest {
 	n := 1
 	if batch%2 == 1 && s.lastPage > aloneUpTo {
-		n = s.Scale(listsAtOnce)
+		n = s.atOnce()
 	}
 	if left := (p.least - p.rows + s.size - 1) / max(s.size, 1); p.counted && !p.back {
 		n = max(1, min(n, left))

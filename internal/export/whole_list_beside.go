@@ -18,6 +18,7 @@ type besideReading[V any] struct {
 	number   int // of the next page
 	step     int
 	turnedAt uint32 // the moment
+	owed     int    // about how many rows the way back still has to see
 
 	batch []pageRequest // asked for together
 	asked int           // how many of them have been
@@ -61,11 +62,12 @@ func (s *Scanner[V]) issueBeside(ctx context.Context) bool {
 		if b.left > 0 {
 			return false
 		}
-		n := 1
-		// On the way back a page too many is a request too many, and time is short only
-		// once the ranges are done.
-		if b.stage == there || b.stage == back && len(s.nodes) == 0 {
-			n = s.Scale(listsAtOnce)
+		n := s.atOnce()
+		switch b.stage {
+		case turning:
+			n = 1
+		case back: // a page too many is a request too many
+			n = min(n, max(1, b.owed/max(s.size, 1)))
 		}
 		b.nextBatch(s.list, n)
 	}
@@ -103,7 +105,7 @@ func (s *Scanner[V]) takeBeside(a answer[V]) error {
 	}
 	if b.stage == turning {
 		s.tookAlone(s.list, a.page)
-		b.turnedAt = s.known.moment
+		b.turnedAt, b.owed = s.known.moment, s.inRanges
 		b.stage, b.step = back, -b.step
 		b.number = b.batch[0].number + b.step
 	} else {
@@ -128,6 +130,7 @@ func (s *Scanner[V]) takeBatchBeside(b *besideReading[V]) {
 			b.stage, b.number = turning, s.lastPage
 		}
 	}
+	b.owed -= needed
 	switch {
 	case b.stage == there && b.number < 0:
 		b.stage, b.number = turning, 0
