@@ -29,11 +29,11 @@ import (
 )
 
 const (
-	readAhead   = 8  // ranges beyond the first that is not delivered
-	fullPage    = 50 // rows
-	fullness    = 0.8
-	mostParts   = 256 // of one cut
-	mostRecent  = 60  // requests for ranges that reach into the present
+	readAhead  = 8  // ranges beyond the first that is not delivered
+	fullPage   = 50 // rows
+	fullness   = 0.8
+	mostParts  = 256 // of one cut
+	mostRecent = 60  // requests for ranges that reach into the present
 
 	// A row may still be on its way into the list while it is younger than this,
 	// counted back from the newest date.
