@@ -19,9 +19,9 @@ import (
 // from memory.
 //
 // key is opaque and differs wherever a token must not be shared. refused is ""
-// or a token that the API has just answered with 401: it is returned again only
-// where fetch gives it again, or was called because of a refusal a moment ago;
-// the 401 is then the call's answer, and the token stays. fetch gets a new token,
+// or a token that the API has just answered with 401. Token returns it again only
+// where fetch gives it again, or was called because of a refusal a moment ago.
+// The 401 is then the call's answer, and the token stays. fetch gets a new token,
 // with its own retries and time limit. The store calls it at most once at a time
 // for a key, detached from the ctx of the caller that came first. Token returns
 // ctx's error when ctx ends while it waits.
@@ -33,7 +33,7 @@ type TokenStore interface {
 // can be asked for another. After a 401 TokenAfter is called in place of Token.
 // refused is the access token that the API has not taken. TokenAfter gives a new
 // one or, where there is no other, the same, so that the 401 is the call's answer.
-// It is called once at a time, and not while Token is.
+// It is called once at a time, and never while Token runs.
 type RefreshingTokenSource interface {
 	oauth2.TokenSource
 	TokenAfter(refused string) (*oauth2.Token, error)
@@ -41,11 +41,11 @@ type RefreshingTokenSource interface {
 
 // MemoryTokenStore is the TokenStore of one process and the default. A token
 // is fetched again in the background when a tenth of its life is left, and
-// callers wait only where no good one is left. Put it in front of a store over a
-// network, whose Token its fetch then calls.
+// callers wait only where no good one is left. It can stand in front of a store
+// over a network: let the fetch that it is given call that store's Token.
 type MemoryTokenStore struct{ store token.Store }
 
-// NewMemoryTokenStore makes an empty store, which a zero MemoryTokenStore is too.
+// NewMemoryTokenStore makes an empty store. A zero MemoryTokenStore is one too.
 func NewMemoryTokenStore() *MemoryTokenStore { return &MemoryTokenStore{} }
 
 // Token implements TokenStore.
@@ -76,7 +76,7 @@ func credentialsRefused(err error) bool {
 	return status >= 400 && status < 500 && status != http.StatusRequestTimeout
 }
 
-// newTokenFunc makes what the transport asks for the bearer.
+// newTokenFunc makes the function that the transport asks for the bearer token.
 func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport.TokenFunc {
 	if c.tokenSource != nil {
 		source := token.NewSource(c.tokenSource, credentialsRefused)
@@ -96,12 +96,12 @@ func newTokenFunc(c *config, store TokenStore, t *transport.Transport) transport
 		}
 	}
 	return func(ctx context.Context, refused string) (string, error) {
-		// Another's store may not heed ctx.
+		// A store of the caller's may ignore ctx.
 		return c.bearer(guard.Do(ctx, func() (*oauth2.Token, error) { return store.Token(ctx, key, refused, x.fetch) }, nil))
 	}
 }
 
-// bearer checks what a source or a store gave, which may be the caller's code.
+// bearer checks the token of a source or a store, which may be the caller's code.
 func (c *config) bearer(got *oauth2.Token, err error) (string, error) {
 	var auth *AuthError
 	switch {
@@ -139,7 +139,7 @@ func (a asked) sourceError(err error) error {
 	return e
 }
 
-// tokenExchange turns the credentials into a token, by v1's or v2's way.
+// tokenExchange turns the credentials into a token, as v1 or v2 does it.
 type tokenExchange struct {
 	config    *config
 	transport *transport.Transport
@@ -184,7 +184,7 @@ func (x *tokenExchange) fetch(ctx context.Context) (*oauth2.Token, error) {
 	return fetched, nil
 }
 
-// separator joins an address and more of its query.
+// separator is the character between an address and a further part of its query.
 func separator(address string) string {
 	if strings.Contains(address, "?") {
 		return "&"
@@ -235,7 +235,8 @@ func (a asked) authError(err error) error {
 	return e
 }
 
-// noToken is about a fetch without an answer, or with an answer that holds no token.
+// noToken is the error of a fetch without an answer, or with an answer that holds
+// no token.
 func (a asked) noToken(f *transport.Failure) *AuthError {
 	e := &AuthError{Operation: a.operation, Where: a.where, Attempts: f.Attempts, cause: a.failure(f)}
 	if said, ok := errors.AsType[*APIError](e.cause); ok {

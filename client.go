@@ -24,7 +24,7 @@ type Client struct {
 	family    *family
 	prefix    string
 	transport *transport.Transport
-	patience  func() patience // of an export with calls that its functions make; nil elsewhere
+	patience  func() patience // an export's, with calls that its functions make; nil elsewhere
 }
 
 // family holds the parts that a client shares with those that With makes of it.
@@ -44,9 +44,9 @@ func NewClient(opts ...Option) (*Client, error) {
 	return newClient(c)
 }
 
-// NewClientFromEnv is NewClient where the TRULIOO_ variables fill each setting that
-// no option gives; doc.go has the table. The error of missing credentials names
-// both variables.
+// NewClientFromEnv is NewClient, and fills each setting that no option gives from
+// its TRULIOO_ variable; the package's overview has the table. The error of missing
+// credentials names both variables.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	c := newConfig()
 	c.apply(opts)
@@ -208,7 +208,7 @@ func (c *Client) call(ctx context.Context, operation, address string, decode fun
 	return resp.Body.Close()
 }
 
-// do makes a call and tells those whom ctx names how it ended.
+// do makes a call and tells the functions that ObserveCalls put into ctx how it ended.
 func (c *Client) do(ctx context.Context, call *transport.Call) (*http.Response, error) {
 	resp, err := c.transport.Do(ctx, call)
 	if err != nil {
@@ -237,7 +237,7 @@ func decoded(decode func([]byte) error) func([]byte) error {
 		}
 		if wrong, ok := errors.AsType[*DecodeError](err); ok && wrong.Path == "" && wrong.cause == nil {
 			if !transport.Object(body) {
-				wrong.cause = ErrUnexpectedAnswer // as a page is: every answer of the API is an object
+				wrong.cause = ErrUnexpectedAnswer // like a gateway's page: every answer of the API is an object
 			}
 			err = saidOr(body, wrong) // such as a list of errors in place of a profile
 		}

@@ -93,7 +93,7 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 func TestNewClient_tells_missing_from_empty(t *testing.T) {
 	t.Parallel()
 	_, err := trulioo.NewClient()
-	require.ErrorContains(t, err, "WithCredentials: needed, or WithTokenSource")
+	require.ErrorContains(t, err, "WithCredentials: is needed, unless WithTokenSource is given")
 	_, err = trulioo.NewClient(trulioo.WithCredentials("", ""))
 	require.ErrorContains(t, err, "WithCredentials: the client id must not be empty")
 }

@@ -19,13 +19,13 @@ type ClientsService struct{ client *Client }
 // ClientListOptions choose a page of end clients. The zero value of a field
 // does not filter.
 type ClientListOptions struct {
-	Limit int // rows on a page, 1 to 50; 0 is the server's default of 20, for All the largest
-	Page  int // from 0; for All the page to begin with
+	Limit int // rows on a page, 1 to 50; 0 means the server's default of 20, and 50 for All
+	Page  int // from 0; All begins with it
 
 	// After and Before bound the time of submission. They are sent as whole
 	// seconds, After rounded down and Before up, so that nothing is cut off.
-	// Whether the bounds are inclusive, and whether the time is that of creation
-	// or of the last change, the vendor does not say.
+	// The vendor does not say whether the bounds are inclusive, and whether the
+	// time is that of creation or of the last change.
 	After, Before time.Time
 
 	Statuses []Status // any of these
@@ -75,8 +75,8 @@ func (s *ClientsService) Get(ctx context.Context, clientID string, opts *GetOpti
 	return s.profile(ctx, clientID, deref(opts).FullServiceDetails, nil)
 }
 
-// profile is Get, and tells read, unless it is nil, the size of the body before
-// that is decoded.
+// profile is Get. It calls read, unless that is nil, with the size of the body
+// before it decodes the body.
 func (s *ClientsService) profile(ctx context.Context, clientID string, full bool, read func(size int)) (*Profile, error) {
 	var query url.Values
 	if full {
@@ -94,8 +94,8 @@ func (s *ClientsService) profile(ctx context.Context, clientID string, full bool
 	})
 }
 
-// checkID refuses what is not the profile of this client: an error or an empty
-// object with a status of success, or what a cache has kept of somebody else.
+// checkID refuses an answer that is not the profile of this client: an error or an
+// empty object with a status of success, or a cache's profile of somebody else.
 func (p *Profile) checkID(clientID string, body []byte) error {
 	switch p.ID {
 	case clientID:
@@ -126,7 +126,8 @@ type ClientFilter struct {
 	FlowID        string    // only those who have been through this workflow
 }
 
-// check names the options that the filter is part of.
+// check refuses values that cannot be meant. Its errors name the options that the
+// filter is part of.
 func (f *ClientFilter) check(options string) error {
 	refuse := func(field, reason string) error {
 		return &ArgumentError{Argument: options + "." + field, Reason: reason}

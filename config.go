@@ -128,7 +128,7 @@ func (c *config) checkSecrets() error {
 	case c.tokenSource != nil:
 		return nil
 	case !c.has("WithCredentials") && c.clientID == "" && c.clientSecret.text() == "":
-		return c.refuse("WithCredentials", "needed, or WithTokenSource")
+		return c.refuse("WithCredentials", "is needed, unless WithTokenSource is given")
 	case c.clientID == "":
 		return c.refuse("WithCredentials", "the client id must not be empty")
 	case c.clientSecret.text() == "":

@@ -11,8 +11,8 @@ import (
 // DedupState says what a Deduper knows of an event.
 type DedupState int
 
-// The states. The zero value is DedupNew, so that a Deduper which says nothing
-// has the event run rather than lost.
+// The states. The zero value is DedupNew, so that an event runs, and is not lost,
+// where a Deduper says nothing.
 const (
 	DedupNew      DedupState = iota // nobody has it: the caller now holds a claim
 	DedupInFlight                   // somebody holds a claim whose lease has not ended

@@ -101,7 +101,7 @@ type DatasourceResult struct {
 	DatasourceStatus string `json:"DatasourceStatus"`
 	// DatasourceFields are the outcomes by field.
 	DatasourceFields []DatasourceField `json:"DatasourceFields"`
-	// AppendedFields are the data source's further knowledge, beyond the search.
+	// AppendedFields are what the data source knows beyond the fields searched for.
 	AppendedFields []AppendedField `json:"AppendedFields"`
 	// Errors are those of this data source.
 	Errors []ServiceError `json:"Errors"`
@@ -121,8 +121,8 @@ type DatasourceField struct {
 	FieldGroup string `json:"FieldGroup"`
 }
 
-// MatchStatus is what a record, or one field of it, came to in the vendor's
-// record. The set is open.
+// MatchStatus is the outcome of a vendor record, or of one field of it. The set is
+// open.
 type MatchStatus string
 
 // The known match statuses.
@@ -137,7 +137,7 @@ var matchStatuses = wire.Of(MatchStatusMatch, MatchStatusNoMatch, MatchStatusMis
 // UnmarshalJSON takes any value; a known one gets the constant's spelling.
 func (s *MatchStatus) UnmarshalJSON(data []byte) error { return matchStatuses.Decode(data, s) }
 
-// AppendedField is one piece of a data source's further knowledge, beyond the search.
+// AppendedField is one thing that a data source knows beyond the fields searched for.
 //
 //trulioo:redact
 type AppendedField struct {
@@ -159,7 +159,7 @@ type ServiceError struct {
 }
 
 // UnmarshalJSON takes a code that is a string or a number: both are usual. An
-// error that is no object is all message.
+// error that is not an object becomes the Message.
 func (e *ServiceError) UnmarshalJSON(data []byte) error {
 	type plain ServiceError
 	*e = ServiceError{}
@@ -186,9 +186,9 @@ type DatasourceError struct {
 	Message string
 }
 
-// Details decodes FullServiceDetails. The error is ErrNoDetails where there
-// are none, since GetOptions.FullServiceDetails was not set or since the test half of
-// an account sends none even when asked, or a *DecodeError where they are not an
+// Details decodes FullServiceDetails. The error is ErrNoDetails where there are
+// none: GetOptions.FullServiceDetails was not set, or the test half of an account
+// was asked, which never sends any. It is a *DecodeError where they are not an
 // object. A record that is packed as JSON in a string is unpacked.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
 	raw := wire.Unpack(s.FullServiceDetails)

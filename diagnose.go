@@ -18,7 +18,7 @@ type Diagnosis struct {
 	Environment Environment `json:"environment"` // the half of the account that was asked
 	APIVersion  APIVersion  `json:"apiVersion"`  // the version that was asked
 	Requests    int         `json:"requests"`    // sent in all, those for tokens included
-	Findings    []Finding   `json:"findings"`    // one a guess, in the order in which they were asked
+	Findings    []Finding   `json:"findings"`    // one for each guess, in the order in which they were asked
 
 	// Dialect is the client's own, with each field that the account contradicts
 	// set to what the account understands.
@@ -30,7 +30,7 @@ type Finding struct {
 	Topic   string  `json:"topic"`             // a constant word or two, such as "time unit"
 	Guess   string  `json:"guess"`             // a constant sentence that is true or not
 	Verdict Verdict `json:"verdict"`           // whether it is true of this account
-	Detail  string  `json:"detail,omitempty"`  // the evidence, or why it could not be told
+	Detail  string  `json:"detail,omitempty"`  // the evidence, or why the verdict is unknown
 	Setting string  `json:"setting,omitempty"` // the option in Go that makes the client fit, where there is one
 	Env     string  `json:"env,omitempty"`     // the same as an environment variable
 }
@@ -80,8 +80,8 @@ func (c *Client) Diagnose(ctx context.Context) (*Diagnosis, error) {
 	return d.report, nil
 }
 
-// String is the report as lines of text: each finding, and below those that do
-// not hold the line of Go and the variable that set it.
+// String is the report as lines of text. Below a guess that does not hold stand the
+// line of Go and the variable that set it right.
 func (d *Diagnosis) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s, %s: %d requests\n", d.Host, d.Environment, d.APIVersion, d.Requests)
@@ -133,8 +133,8 @@ func (d *doctor) tell(topic, guess string, holds bool, detail string) *Finding {
 	return d.find(topic, guess, verdict, detail)
 }
 
-// unknown adds a finding that the account does not show. The detail may be an error:
-// this library's print nothing personal.
+// unknown adds a finding about a guess that the account neither confirms nor refutes.
+// why may be an error, since this library's errors print nothing personal.
 func (d *doctor) unknown(topic, guess string, why any) {
 	detail := fmt.Sprint(why)
 	d.find(topic, guess, VerdictUnknown, strings.TrimPrefix(detail, "trulioo: "))

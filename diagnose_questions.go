@@ -21,8 +21,8 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// questions are asked in this order. One that answers false ends the asking:
-// nothing further can be told.
+// questions are asked in this order. A question that returns false ends them: the
+// ones after it could not be answered.
 var questions = []func(*doctor, context.Context) bool{
 	(*doctor).credentials,
 	(*doctor).scope,
@@ -74,7 +74,7 @@ func (d *doctor) scope(ctx context.Context) bool {
 	const topic, guess = "scope", "a token is given with the scope and without one"
 	c := d.client.config
 	if c.tokenSource != nil || c.version == V1 {
-		d.unknown(topic, guess, "a scope goes only with the credentials of version 2")
+		d.unknown(topic, guess, "only version 2 with credentials has a scope")
 		return true
 	}
 	other := ""
@@ -122,7 +122,7 @@ func (d *doctor) baseURLs(ctx context.Context) bool {
 	return true
 }
 
-// asked tells whether something answers. An outage tells nothing.
+// asked adds a finding whether something answers. An outage shows neither.
 func (d *doctor) asked(topic, guess string, err error) {
 	var api *APIError
 	var auth *AuthError
@@ -254,8 +254,8 @@ func (d *doctor) firstPage(ctx context.Context) bool {
 	return true
 }
 
-// ends asks for the first and the last page, and compares what they say of
-// themselves with what they have.
+// ends asks for the first and the last page, and compares what the two say with
+// where they stand.
 func (d *doctor) ends(ctx context.Context) bool {
 	const topic = "end of list"
 	const last, pages = "last is true on the last page only", "totalPages is the number of pages"
@@ -285,9 +285,10 @@ func (d *doctor) ends(ctx context.Context) bool {
 	return true
 }
 
-// timeUnit asks for what lies after and before tomorrow, in seconds: seconds
-// give none and all, milliseconds all and none. A time of 2001 in milliseconds
-// is the year 33000 in seconds, and tells the same the other way round.
+// timeUnit counts the clients after and before tomorrow, in seconds. A server that
+// reads seconds has none and all, one that reads milliseconds all and none. A time of
+// 2001 in milliseconds is the year 33000 in seconds, and shows the same the other
+// way round.
 func (d *doctor) timeUnit(ctx context.Context) bool {
 	const topic, filters = "time unit", "before and after filter the list"
 	guess := "before and after are UNIX " + string(cmp.Or(d.report.Dialect.TimeUnit, TimeUnitSeconds))
@@ -337,8 +338,8 @@ func (d *doctor) timeUnit(ctx context.Context) bool {
 	return true
 }
 
-// boundDates finds a client that was changed after its creation, and looks
-// where in time the server has it.
+// boundDates finds a client that was changed after its creation, and asks at which
+// of its two times the server has it.
 func (d *doctor) boundDates(ctx context.Context) bool {
 	const topic, created = "bounds", "before and after look at the time of creation"
 	const after, before = "after leaves out its own second", "before leaves out its own second"
@@ -694,7 +695,7 @@ func (d *doctor) notFound(ctx context.Context) bool {
 	return true
 }
 
-// skew is the median of what the API's answers say of the server's clock, less ours.
+// skew is the server's clock less ours, the median of the API's answers.
 func (d *doctor) skew() time.Duration {
 	origin, _ := url.Parse(d.client.config.baseURL) // validated
 	var skews []time.Duration

@@ -11,7 +11,7 @@ import (
 )
 
 // Dialect holds the guesses about requests that the vendor's documentation
-// leaves open, one field a guess. The zero value of a field is the library's
+// leaves open, one field for each guess. The zero value of a field is the library's
 // guess. Client.Diagnose asks an account which of them hold and gives the line
 // that sets the others; docs/guesses.md in the repository has the sources.
 type Dialect struct {

@@ -25,7 +25,7 @@
 //   - Export the account: [ClientsService.Export], parallel, complete while the
 //     account changes, and resumable.
 //   - Receive events: [NewWebhookHandler] is an http.Handler; its Handle is for
-//     those who have none. [Client.ForEvent] finds the client to ask.
+//     programs without net/http's server. [Client.ForEvent] finds the client to ask.
 //   - Test without an account: package truliootest is a fake of the whole API.
 //   - Ask which of the library's guesses hold for an account: [Client.Diagnose].
 //   - Reach what this package does not know: every answer keeps its bytes in
@@ -67,18 +67,19 @@
 // tokens are fetched ever more rarely, down to once a minute.
 //
 // The wait before the next try is random, from nothing to a bound of 200 ms that
-// doubles with each try up to 10 seconds. A Retry-After header, in seconds or as
-// a date by the answer's own Date, replaces it, and so does Retry-After-Ms or, of a
-// 429, RateLimit-Reset; one longer than 60 seconds is not waited for and the call
-// fails. A 429 of the API, and a 403 or 503 with a Retry-After, stop all calls of the
+// doubles with each try up to 10 seconds. A Retry-After header replaces it, in
+// seconds or as a date, which is compared with the answer's own Date. So do
+// Retry-After-Ms and, on a 429, RateLimit-Reset. A wait longer than 60 seconds does
+// not begin: the call fails. A 429 of the API, and a 403 or 503 with a Retry-After, stop all calls of the
 // client, and of those that [Client.With] made of it, until the wait is over; those
 // of an object store delay their own request only. No wait begins that would outlast the
 // context's deadline: the call then fails at once, with the API's last answer
 // and context.DeadlineExceeded in the error.
 //
 // A token is fetched by the same rules, within 30 seconds, once on behalf of all
-// callers who need it. Credentials that are refused are not tried again: for a
-// second, then longer, up to a minute, calls fail with what the endpoint said.
+// callers who need it. Credentials that were refused are not sent again for a
+// second, then for longer, up to a minute. Meanwhile calls fail with the endpoint's
+// answer.
 //
 // A file is tried again until its first byte. After that [FilesService.Download]
 // leaves it to the caller, and [FilesService.Save] goes on at most 3 times, only
@@ -149,7 +150,7 @@
 //
 // The token goes to the API's own scheme, host and port, and nowhere else; a
 // file that redirects to an object store arrives without it. Token requests
-// follow no redirects, and none goes from https to http. Plain http is refused
+// follow no redirects, and no redirect goes from https to http. Plain http is refused
 // but for loopback hosts, unless [WithInsecureHTTP] says otherwise. Answers are
 // capped after decompression. Logging is off until [WithLogger].
 //

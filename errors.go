@@ -35,9 +35,9 @@ var (
 	ErrRateLimited = errors.New("trulioo: rate limited")
 	// ErrServer is any 5xx.
 	ErrServer = errors.New("trulioo: server error")
-	// ErrNoDetails means that a service result has no vendor record, since
-	// GetOptions.FullServiceDetails was not set, or since the test half of an
-	// account sends none even when asked.
+	// ErrNoDetails means that a service result has no vendor record:
+	// GetOptions.FullServiceDetails was not set, or the test half of an account was
+	// asked, which never sends any.
 	ErrNoDetails = errors.New("trulioo: no full service details: " +
 		"GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked")
 	// ErrScreeningUnknown means that the outcome of a watchlist check is unknown, or
@@ -195,9 +195,9 @@ func (e *AuthError) Is(target error) bool {
 func (e *AuthError) Unwrap() error { return e.cause }
 
 // TransportError means that no whole answer came: the name did not resolve,
-// the connection was refused or broke, the certificate was not trusted, it
-// timed out. The address is not kept; the causes of the packages context,
-// io, net, syscall, crypto/tls and crypto/x509 are, for errors.Is and errors.As.
+// the connection was refused or broke, the certificate was not trusted, or it
+// timed out. The address is not kept. Causes of the packages context, io, net,
+// syscall, crypto/tls and crypto/x509 are kept for errors.Is and errors.As.
 //
 //trulioo:redact text
 type TransportError struct {
@@ -297,8 +297,8 @@ type asked struct{ operation, where string }
 
 func (c *config) asked(operation string) asked { return asked{operation, c.whereAt(c.baseURL)} }
 
-// failure turns what the transport says into the typed errors. Nothing of the
-// transport's own errors is wrapped: net/http's hold the URL.
+// failure turns the transport's errors into the typed ones. It wraps none of them:
+// net/http's hold the URL.
 func (a asked) failure(err error) error {
 	var f *transport.Failure
 	if !errors.As(err, &f) {
@@ -343,8 +343,8 @@ func (a asked) apiError(f *transport.Failure) *APIError {
 	}
 }
 
-// authFailure passes on the errors of the token path, which have their own
-// operation, and names the caller's where it was the caller who gave up.
+// authFailure passes on the errors of the token path, which have an operation of
+// their own. Where the caller gave up, the error has the caller's operation.
 func (a asked) authFailure(err error) error {
 	if auth, ok := errors.AsType[*AuthError](err); ok {
 		return auth
@@ -352,7 +352,7 @@ func (a asked) authFailure(err error) error {
 	return a.transportError(err, 0)
 }
 
-// decodeFailure completes what a decode said with what only the call knows.
+// decodeFailure completes a decoding error with what only the call knows.
 func (a asked) decodeFailure(decode *transport.DecodeError, attempts int) error {
 	if said, ok := errors.AsType[*APIError](decode.Err); ok {
 		completed := *said
@@ -377,7 +377,7 @@ func (a asked) transportError(err error, attempts int) *TransportError {
 	}
 }
 
-const maxKeptBody = 64 << 10 // as of an answer whose status is an error
+const maxKeptBody = 64 << 10 // bytes; the same as for an answer whose status is an error
 
 // unexpected is the error for JSON that is not what was asked for: the error that
 // the JSON describes, or else reason.
@@ -396,8 +396,8 @@ func saidOr(body []byte, other error) error {
 
 // mayPass reports whether another attempt may get a better answer than the one
 // with this decoding error. A code that is a word, such as invalid_client, or begins with
-// 4, as a status does, is about the request and stays, but for those of a timeout
-// and of too many requests.
+// 4, as a status does, is about the request and comes again, except those of a
+// timeout and of too many requests.
 func mayPass(err error) bool {
 	if said, ok := errors.AsType[*APIError](err); ok {
 		aboutTheRequest := said.Code != "" && strings.Trim(said.Code, "0123456789") != "" || strings.HasPrefix(said.Code, "4")
@@ -406,8 +406,8 @@ func mayPass(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrUnexpectedAnswer)
 }
 
-// sentence is an error's text: what was asked of whom, what came of it, how often
-// it was tried, where more than once, and why.
+// sentence is an error's text: the operation, whom it asked, the outcome, the number
+// of attempts if there were several, and the cause.
 func sentence(operation, where, what string, attempts int, because error) string {
 	var b strings.Builder
 	b.Grow(160) // as long as most of them are
@@ -429,8 +429,8 @@ func sentence(operation, where, what string, attempts int, because error) string
 	return b.String()
 }
 
-// cause prints what is known to hold nothing of the caller's, and else only
-// that there is one.
+// cause prints an error that is known to hold nothing of the caller's. Of any other
+// it says only that there is one.
 func cause(err error) string {
 	if down, ok := errors.AsType[*TransportError](err); ok {
 		return cmp.Or(down.Reason, "no answer")

@@ -198,9 +198,9 @@ func eventError(operation string, err error) error {
 
 // Key identifies the event among all deliveries of it: the hex SHA-256 of the
 // callback's canonical JSON without the top-level "retry" and "token".
-// Canonical is the form of RFC 8785, no space, names sorted and strings with the
-// fewest escapes, but for numbers, which stay as they were sent. Two events that
-// are alike in all else, time included, have one key. An Event that was not decoded
+// The canonical form is that of RFC 8785, without spaces, with sorted names and the
+// fewest escapes, except that numbers stay as they were sent. Two events that are
+// alike in all else, time included, have one key. An Event that was not decoded
 // from JSON has the key of the JSON that it encodes to.
 func (e *Event) Key() string {
 	if e.key != "" {

@@ -15,8 +15,8 @@ type ExportOptions struct {
 	Filter ClientFilter
 
 	// Concurrency bounds the requests for profiles, and OnProfile with them;
-	// 0 is 8, and more than 1,000 is 1,000. The list is read beside them with at most
-	// 4 requests at once, and 6 from a concurrency of 48 on.
+	// 0 means 8, and more than 1,000 means 1,000. The list is read beside them with at
+	// most 4 requests at once, and 6 from a concurrency of 48 on.
 	Concurrency int
 
 	// FullServiceDetails is as in GetOptions.
@@ -29,11 +29,11 @@ type ExportOptions struct {
 	Slice Slice
 
 	// Resume goes on after the item that this cursor came with. A cursor of another
-	// environment, API version, filter or slice is an *ArgumentError. Alone it
-	// gives every client at least once over a crash; with Skip exactly once.
+	// environment, API version, filter or slice is an *ArgumentError. Over a crash,
+	// each client comes at least once with Resume alone, and exactly once with Skip.
 	Resume Cursor
 
-	// PassFailed lets cursors pass over clients that failed. It is for those who keep
+	// PassFailed lets cursors pass over clients that failed. It is for callers who keep
 	// the ids of these clients and try them again themselves. Without it a cursor
 	// stays before the first client that failed, so that Resume tries it again.
 	PassFailed bool
@@ -47,9 +47,9 @@ type ExportOptions struct {
 	// OnProfile is called for each profile as it comes, before its turn to be
 	// yielded, on up to Concurrency goroutines at once: the place to save its files. It
 	// counts as the profile's request does, so while it makes one request at a
-	// time Concurrency bounds files and profiles together. c is the client to
-	// use, since the export slows down for what the server says to it. The error
-	// becomes the item's Err, a *ExportError.
+	// time Concurrency bounds files and profiles together. Its requests should go
+	// through c, since the export slows down when the server asks c to. The error
+	// becomes the item's Err, an *ExportError.
 	OnProfile func(ctx context.Context, c *Client, p *Profile) error
 
 	// OnProgress is called after each client, in the goroutine of the loop, before
@@ -67,14 +67,15 @@ type ExportProgress struct {
 	Failed  int // yielded with Err
 	Gone    int // deleted between the list and the fetch, in the API's own words: they are not yielded
 	Skipped int // by Skip, or before Resume in the slice that it lies in
-	Total   int // the server's count at the start, of what was left then; clients may be added
+	Total   int // the server's count, at the start, of the clients that were left; clients may be added
 
-	Rate    float64 // clients a second since the start, those skipped apart
+	Rate    float64 // clients a second since the start, without those skipped
 	Elapsed time.Duration
 
 	// Fallback says that the server ignores the bounds of time or sends no counts, so
-	// that the list could only be read page by page, several times over. That finds what a
-	// moving list lets one find, and a cursor then starts from the beginning.
+	// that the list could only be read page by page, several times over. Such an export
+	// finds only what a moving list lets it find, and a cursor of it starts from the
+	// beginning.
 	Fallback bool
 }
 
@@ -83,7 +84,7 @@ type ExportReport struct {
 	// Proven says that no client is missing that was there from the start to the end.
 	// The proof assumes that a client which is deleted does not come back, and that the
 	// server counts its list right; docs/exports.md has it. An export that is not
-	// proven most likely is complete too, unless Reason says otherwise.
+	// proven is most likely complete too, unless Reason says otherwise.
 	Proven bool
 	Reason string // why it is not proven, as a constant text; "" where it is
 
@@ -150,15 +151,16 @@ func (e *ExportError) Unwrap() error { return e.cause }
 // An error ends the export: no token, no right to list, the end of ctx, a wrong
 // argument, a list that counts more clients than it sends (ErrPaging), nearly every
 // client said not to exist (ErrUnexpectedAnswer), or a 429 or 503 that asks for a
-// longer wait than the retry policy allows. One client that
-// cannot be fetched is no such error but the Err of its item.
+// longer wait than the retry policy allows. A client that cannot be fetched does not
+// end it: its item has an Err.
 //
 // Items come in the order of the list's Created, then ID, except clients that
 // only later looks at the list can find: those that have changed meanwhile where the
 // server filters by the last change, and those without a date, come at the
 // end. Up to 8 × Concurrency profiles are fetched ahead of the loop. A 429, 409 or
 // 503 halves the requests made at once, and answers raise them again.
-// Leaving the loop ends it all and waits for it. opts may be nil.
+// Leaving the loop ends all work of the export and waits for that end. opts may be
+// nil.
 func (s *ClientsService) Export(ctx context.Context, opts *ExportOptions) iter.Seq2[*ExportItem, error] {
 	o := deref(opts)
 	o.Filter.Statuses = slices.Clone(o.Filter.Statuses)

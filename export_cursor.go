@@ -13,12 +13,12 @@ import (
 )
 
 // Slices cuts the account, or what a filter leaves of it, into slices of at most
-// size clients each, or as few as one second has, without delivering any. Each
-// can be exported by another process, with ExportOptions.Slice and the same
-// Filter, in any order and again after a failure. The last one must wait for
-// the others to be done: it finds the clients that moved meanwhile, and those
-// without a date. A client can be in two slices, so what is exactly once in
-// one export needs a key by client id where the results of all come together.
+// size clients each, without delivering any. A slice is a second at least, and has
+// more clients where one second has more. Each can be exported by another process,
+// with ExportOptions.Slice and the same Filter, in any order and again after a
+// failure. The last one must wait for the others to be done: it finds the clients
+// that moved meanwhile, and those without a date. A client can be in two slices, so
+// the results of all slices need the client's id as their key.
 func (s *ClientsService) Slices(ctx context.Context, filter ClientFilter, size int) ([]Slice, error) {
 	if size < 1 {
 		return nil, &ArgumentError{Argument: "size", Reason: "must be positive"}
@@ -54,9 +54,9 @@ func (s Slice) MarshalJSON() ([]byte, error) { return s.of.MarshalJSON() }
 // *ArgumentError.
 func (s *Slice) UnmarshalJSON(data []byte) error { return unmarshalCursor("Slice", &s.of, data) }
 
-// Cursor is how far an export has come: a small JSON value, to be kept after
-// what came before it is safe. Its zero value is the beginning, and null in
-// JSON. It holds the last client's id and date.
+// Cursor is how far an export has come, as a small JSON value. Save it after the
+// items up to it are safe. Its zero value is the beginning, and null in JSON. It
+// holds the last client's id and date.
 //
 //trulioo:redact
 type Cursor struct{ at list.Cursor }
@@ -90,7 +90,7 @@ func (f *ClientFilter) digest() string {
 	same.Statuses = slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
 	text, err := wire.Marshal(same)
 	if err != nil {
-		// Only a time beyond the year 9999 cannot be written; it still is a time.
+		// JSON cannot hold a time beyond the year 9999, but a filter can.
 		text = fmt.Append(nil, same)
 	}
 	sum := sha256.Sum256(text)
@@ -102,7 +102,7 @@ func (o *ExportOptions) scope(c *config) list.Scope {
 	return list.Scope{Environment: string(c.environment), APIVersion: string(c.version), Filter: o.Filter.digest()}
 }
 
-// reading says what of the list an export reads, and what its cursors belong to.
+// reading is what an export reads of the list, and the scope of its cursors.
 func (o *ExportOptions) reading(c *config) (list.Config[*EndClient], list.Scope, error) {
 	r := list.Config[*EndClient]{Filter: o.Filter.between(), Slice: o.Filter.between(), Resume: o.Resume.at.Position}
 	scope := o.scope(c)

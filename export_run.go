@@ -27,7 +27,7 @@ const (
 	brokenLists    = 3 // a list that fails ends the export
 	brokenProfiles = 1
 
-	mostConcurrency = 1000     // what is meant to be without a bound
+	mostConcurrency = 1000     // a caller who gives more wants no bound
 	largeBody       = 32 << 10 // bytes
 	besideFrom      = 40       // pages of the list: fewer take no time worth saving
 )
@@ -47,7 +47,7 @@ type export struct {
 	skipped atomic.Int64
 	waited  atomic.Int64 // nanoseconds
 
-	startMore func() // a few workers beyond the places, the first time that it is called
+	startMore func() // starts a few workers beyond the places, the first time that it is called
 }
 
 // entry is a client on its way from the list to the loop.
@@ -152,15 +152,16 @@ func (x *export) end(worked, cancelled, scanned error) error {
 	return nil
 }
 
-// How many clients must be gone before it counts that nearly all are. On the way
-// there may be a run of them, such as of old clients that are being deleted.
+// An export in which nearly all clients are gone ends with an error once there are
+// so many of them. On the way more are needed, since old clients that are being
+// deleted come one after another.
 const (
 	goneOnTheWay = 100
 	goneAtTheEnd = 5
 )
 
-// nearlyAllGone reports whether at least min clients, and nine in ten, do not
-// exist by the API's words: the list that has just named them says otherwise.
+// nearlyAllGone reports whether at least min clients, and nine in ten, do not exist
+// in the API's words, although its list has just named them.
 func (p *ExportProgress) nearlyAllGone(min int) bool {
 	return p.Gone >= min && p.Gone >= 9*(p.Done+p.Failed)
 }
@@ -311,17 +312,17 @@ func (x *export) fetch(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// wantsQuiet reports whether the server asks for a longer wait than the retry
-// policy allows: to ask it for every other client would be no quiet.
+// wantsQuiet reports whether the server asks for a longer wait than the retry policy
+// allows. Asking for all other clients would disregard that.
 func (x *export) wantsQuiet(err error) bool {
 	api, ok := errors.AsType[*APIError](err)
 	return ok && api.RetryAfter > x.client.config.policy().MaxRetryAfter &&
 		(transport.Slows(api.StatusCode) || transport.AsksForQuiet(api.StatusCode, true))
 }
 
-// get is ClientsService.Get, held to the pace. The place of a large profile is given
-// on as soon as its body is there, since decoding it takes a while, and to more
-// workers than there are places; that of a small one with it, when its
+// get is ClientsService.Get, held to the pace. A large profile gives its place back
+// as soon as its body is there, since decoding it takes a while; there are then more
+// workers than places. A small profile keeps its place until it is decoded, when its
 // connection is sure to be free again.
 func (x *export) get(ctx context.Context, id string) (*Profile, error) {
 	again := x.patience(brokenProfiles)
@@ -379,7 +380,7 @@ type patience func(ctx context.Context, err error) bool
 // server deserves; none where the caller has turned retries off.
 func (x *export) patience(broken int) patience {
 	policy := x.client.config.policy()
-	try, answers := 0, 0 // those when it last failed
+	try, answers := 0, 0 // answers is the limiter's count when the call last failed
 	most := func(err error) int {
 		var auth *AuthError
 		var network *TransportError
@@ -416,9 +417,9 @@ func (x *export) patience(broken int) patience {
 	}
 }
 
-// isThrottled reports whether the answer is about too many requests. That of a
-// server that may be down is where it says for how long, or where others are
-// answered meanwhile.
+// isThrottled reports whether the answer is about too many requests. The answer of a
+// server that may be down counts only if it says for how long, or if other requests
+// are answered meanwhile.
 func (x *export) isThrottled(api *APIError, othersAnswered bool) bool {
 	sure := !transport.MayBeDown(api.StatusCode) || api.RetryAfter > 0 || othersAnswered
 	return transport.Slows(api.StatusCode) && sure

@@ -35,7 +35,7 @@ type File struct {
 	Name            string // a safe file name: the server's cleaned, or the key's
 }
 
-// saveBuffer is large enough that the calls for each piece do not count.
+// saveBuffer is so large that the calls for each piece cost nearly nothing.
 const saveBuffer = 128 << 10
 
 // Download begins to download the file of a key, as Profile.Files lists them.

@@ -25,8 +25,8 @@ func Mask(value string) string {
 	return strings.Join(words, " ")
 }
 
-// isDate reports whether text begins with a day as 1974-06-10, and goes on with
-// nothing or with a time.
+// isDate reports whether text is a day such as 1974-06-10, with or without a time
+// behind it.
 func isDate(text string) bool {
 	const form = "0000-00-00"
 	if len(text) < len(form) || len(text) > len(form) && text[len(form)] != 'T' && text[len(form)] != ' ' {

@@ -33,8 +33,8 @@ type EndClient struct {
 	// ID is the end client's id, as in a webhook event's ClientID.
 	ID string `json:"id"`
 	// OwnerIDs are the ids of the owners of the end client. The vendor does not say
-	// of what: it is a guess that they are ids of end clients, as Clients.Get takes,
-	// the people who own a business.
+	// what they are ids of. By a guess they are end clients, the people who own a
+	// business, whom Clients.Get finds.
 	OwnerIDs []string `json:"ownerIds"`
 	// Created is when the end client first appeared.
 	Created Time `json:"created"`
@@ -47,7 +47,7 @@ type EndClient struct {
 	// StatusManuallyChanged says that somebody set Status by hand.
 	StatusManuallyChanged bool `json:"statusManuallyChanged"`
 	// User is the account's identifier at the vendor, the same as the token's
-	// account_identifier claim, in live answers. It is no person.
+	// account_identifier claim, in live answers. It is not a person.
 	User string `json:"user"`
 
 	// Raw is the row as the server sent it. Encoding emits it; clear it to
@@ -62,8 +62,8 @@ type Profile struct {
 	// ID is the end client's id.
 	ID string `json:"id"`
 	// OwnerIDs are the ids of the owners of the end client. The vendor does not say
-	// of what: it is a guess that they are ids of end clients, as Clients.Get takes,
-	// the people who own a business.
+	// what they are ids of. By a guess they are end clients, the people who own a
+	// business, whom Clients.Get finds.
 	OwnerIDs []string `json:"ownerIds"`
 	// Created is when the end client first appeared.
 	Created Time `json:"created"`
@@ -82,7 +82,7 @@ type Profile struct {
 	// Tasks are what the account's people have to do about the end client.
 	Tasks []Task `json:"tasks"`
 	// User is the account's identifier at the vendor, the same as the token's
-	// account_identifier claim, in live answers. It is no person.
+	// account_identifier claim, in live answers. It is not a person.
 	User string `json:"user"`
 
 	// Raw is the answer as the server sent it, unknown fields and big numbers
@@ -328,8 +328,8 @@ var (
 		NodeTypeKYBWatchlist, NodeTypeEIDV, NodeTypeKYBInsights, NodeTypeDocumentCheck)
 )
 
-// The same fields without the methods, so that decoding scans a document once
-// and does not come back to UnmarshalJSON.
+// These types have the same fields without the methods, so that decoding scans a
+// document once and does not come back to UnmarshalJSON.
 type (
 	plainWorkflow  Workflow
 	plainEndClient EndClient
@@ -385,8 +385,8 @@ func (c EndClient) MarshalJSON() ([]byte, error) { return encode(c.Raw, plainEnd
 // loses nothing; else the fields.
 func (p Profile) MarshalJSON() ([]byte, error) { return encode(p.Raw, plainProfile(p)) }
 
-// decode fills p from raw and keeps raw, which the caller hands over, but for a
-// byte order mark.
+// decode fills p from raw and keeps raw, without a byte order mark. The caller must
+// not use raw afterwards.
 func (p *Profile) decode(raw []byte) error {
 	raw = wire.TrimBOM(raw)
 	*p = Profile{}
@@ -402,7 +402,7 @@ func (p *Profile) decode(raw []byte) error {
 	return err
 }
 
-// exactly copies data into memory of just its size, which append rounds up.
+// exactly copies data into memory of just its size; append would round the size up.
 func exactly(data []byte) []byte {
 	kept := make([]byte, len(data))
 	copy(kept, data)
@@ -416,11 +416,11 @@ func encode(raw json.RawMessage, fields any) ([]byte, error) {
 	return wire.Marshal(fields)
 }
 
-// decodeJSON decodes one whole JSON value into v, tolerant of untidy leaves,
-// and turns what is wrong into a *DecodeError without an operation.
+// decodeJSON decodes one whole JSON value into v, tolerant of untidy leaves. Its
+// error is a *DecodeError without an operation.
 func decodeJSON(data []byte, v any) error { return decodeError(wire.Unmarshal(data, v)) }
 
-// decodeError turns what package wire says into a *DecodeError without an operation.
+// decodeError turns an error of package wire into a *DecodeError without an operation.
 func decodeError(err error) error {
 	if wrong, ok := errors.AsType[*wire.Error](err); ok {
 		return &DecodeError{Path: wrong.Path, Reason: wrong.Reason, cause: wrong.Err}

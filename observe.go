@@ -43,7 +43,7 @@ type Step struct {
 	// Environment is the client's, or "" for StepWebhook.
 	Environment Environment
 
-	// Set for StepAttempt only. A request that is sent again with another token, or
+	// The fields below are set for StepAttempt only. A request that is sent again with another token, or
 	// to another address after a redirect, is an exchange of its own. Host and Port
 	// are those of the base URL or of the token URL; they are "" and 0 for an
 	// object store, whose address can tell whose files it holds.
@@ -87,10 +87,10 @@ func (c *config) observers() []Observer {
 type callsKey struct{}
 
 // ObserveCalls returns a context under which each is told of every call, once it has
-// ended. It gives a single answer's status, request id and number of attempts, of a
-// success too. step.Kind is StepCall. A method that
-// makes several calls, such as an iterator or an export, may call each from
-// several goroutines at once.
+// ended. It shows the status, the request id and the number of attempts of a single
+// answer, a success included. step.Kind is StepCall. A method that makes several
+// calls, such as an iterator or an export, may call each from several goroutines at
+// once.
 func ObserveCalls(ctx context.Context, each func(step Step, o Outcome)) context.Context {
 	if ctx == nil || each == nil {
 		return ctx
@@ -200,7 +200,7 @@ func (l logObserver) Start(ctx context.Context, step Step) (context.Context, fun
 			level = slog.LevelWarn
 		}
 		if errors.Is(o.Err, context.Canceled) {
-			level = slog.LevelDebug // somebody has left, such as an iterator's next page the loop
+			level = slog.LevelDebug // the caller has left, such as a loop while its next page comes
 		}
 		attrs := make([]slog.Attr, 0, 9)
 		attrs = append(attrs, slog.String("operation", step.Operation), slog.Duration("duration", time.Since(begun)))

@@ -27,8 +27,8 @@ func WithCredentials(id, secret string) Option {
 // oauth2.ReuseTokenSource does. After a 401 it is asked once more; if it
 // gives the same token, the 401 is the answer. oauth2.ReuseTokenSource does so
 // until the token expires, even if it was revoked: a [RefreshingTokenSource]
-// recovers at once. An answer to a 401 costs the source a pause that grows where
-// the 401 lasts, and so does its own *oauth2.RetrieveError with a 4xx.
+// recovers at once. While 401s go on, and while the source fails with an
+// *oauth2.RetrieveError with a 4xx, it is asked less and less often.
 func WithTokenSource(source oauth2.TokenSource) Option {
 	return option("WithTokenSource", func(c *config) { c.tokenSource = source })
 }

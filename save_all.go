@@ -100,7 +100,7 @@ func (s *FilesService) SaveAll(ctx context.Context, dir string, profile *Profile
 	return saved, errors.Join(failed...)
 }
 
-// saveFile makes one file whole, unless it is.
+// saveFile saves one file, unless it is there already.
 func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref FileRef) (SavedFile, error) {
 	saved := SavedFile{Ref: ref, Name: ref.UniqueName()}
 	if size, ok := folder.whole(saved.Name); ok {
@@ -128,8 +128,8 @@ func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref Fil
 	return saved, nil
 }
 
-// fileStarts is how often a file is begun whose transfer breaks where it cannot
-// be resumed.
+// fileStarts is how often a file is begun when its transfers break and cannot be
+// resumed.
 const fileStarts = 3
 
 // saveAs downloads a file to a new name and syncs it.

@@ -24,8 +24,8 @@ const (
 	ScreeningClear ScreeningOutcome = ScreeningOutcome(screening.Clear)
 	// ScreeningPotentialHit means that a list has somebody who could be the person.
 	ScreeningPotentialHit ScreeningOutcome = ScreeningOutcome(screening.PotentialHit)
-	// ScreeningConfirmedHit means that the vendor's word for the hit is "Hit", as
-	// that of older lists is. It is the vendor's word: nobody has looked at it.
+	// ScreeningConfirmedHit means that the vendor's word for the hit is "Hit", which
+	// older lists use. It is the vendor's word: nobody has looked at the hit.
 	ScreeningConfirmedHit ScreeningOutcome = ScreeningOutcome(screening.ConfirmedHit)
 )
 
@@ -108,7 +108,7 @@ type Screening struct {
 func (p Profile) Screenings() []Screening {
 	raw, err := p.MarshalJSON()
 	if err != nil {
-		raw = nil // which is not understood either
+		raw = nil // Read cannot understand this either
 	}
 	found := screening.Read(raw)
 	screenings := make([]Screening, 0, len(found))

@@ -10,11 +10,12 @@ import (
 )
 
 // Text is the profile for a person to read on a screen: the status, what was
-// entered, what each screening and check came to, the files, notes and tasks. It
-// is for eyes, and its form may change with any version; the id is not in it.
+// entered, the outcome of each screening and check, the files, notes and tasks. Its
+// form may change with any version, so no program should read it. The id is not in
+// it.
 //
-// Whatever people wrote goes through mask first, and so do the names on watchlists.
-// Text(Mask) is for screens that others may see. A nil mask shows everything, the
+// Everything that people wrote goes through mask first, and so do the names on
+// watchlists. Text(Mask) is for screens that others may see. A nil mask shows everything, the
 // messages of data sources too. Times are UTC. Control characters, which a terminal
 // could obey, are replaced.
 func (p Profile) Text(mask func(value string) string) string {
@@ -45,13 +46,13 @@ func (t *profileText) line(indent int, parts ...string) {
 	_, _ = t.WriteString(strings.Repeat(" ", indent) + strings.TrimRight(printable(strings.Join(parts, " ")), " ") + "\n")
 }
 
-// pair aligns what belongs to names. A name that is too long moves it.
+// pair aligns the values of names. A name that is too long moves its value.
 func (t *profileText) pair(indent int, name, value string) {
 	name = printable(name)
 	t.line(indent, name+strings.Repeat(" ", max(0, nameColumn+2-indent-utf8.RuneCountInString(name))), value)
 }
 
-// own is what a person wrote, or what is about a person.
+// own masks a text that a person wrote, or that is about a person.
 func (t *profileText) own(text string) string {
 	if t.mask == nil {
 		return text
@@ -117,7 +118,7 @@ func (t *profileText) entered(p Profile) {
 	}
 }
 
-// added appends what is not there yet.
+// added appends text, unless it is there already.
 func added(list []string, text string) []string {
 	if slices.Contains(list, text) {
 		return list
@@ -125,7 +126,8 @@ func added(list []string, text string) []string {
 	return append(list, text)
 }
 
-// screenings says what each watchlist check came to, and why where that is not known.
+// screenings shows the outcome of each watchlist check, and the reason where it is
+// unknown.
 func (t *profileText) screenings(screenings []Screening) {
 	if len(screenings) == 0 {
 		return
@@ -144,8 +146,8 @@ func (t *profileText) screenings(screenings []Screening) {
 	}
 }
 
-// checks lists the checks that look at no watchlists: of those a match would be
-// read as its opposite.
+// checks lists the checks without a watchlist: a watchlist's match would be read as
+// its opposite.
 func (t *profileText) checks(services []ServiceResult) {
 	if len(services) == 0 {
 		return
@@ -189,7 +191,7 @@ func (p Profile) otherChecks(screenings []Screening) []ServiceResult {
 	return others
 }
 
-// message is the server's, which can hold anything.
+// message shows the server's text only without a mask, since it can hold anything.
 func (t *profileText) message(failed DatasourceError) string {
 	text := "of " + cmp.Or(failed.Datasource, "the record")
 	if t.mask == nil {

@@ -137,7 +137,7 @@ func unixDecimal(f float64) time.Time {
 	return inRange(time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1e3).UTC())
 }
 
-// inRange drops what RFC 3339 cannot say again, so that each Time can be encoded.
+// inRange drops a time that RFC 3339 cannot express, so that each Time can be encoded.
 func inRange(t time.Time) time.Time {
 	if year := t.Year(); year < 0 || year > 9999 {
 		return time.Time{}

@@ -36,9 +36,10 @@ type WatchlistHit struct {
 	// SubjectMatched is the name on the list. Where the vendor sends none, it is
 	// EntityName, or else Remarks.
 	SubjectMatched string `json:"subjectMatched"`
-	// EntityName is seen instead of SubjectMatched.
+	// EntityName stands in some answers in place of SubjectMatched.
 	EntityName string `json:"entityName"`
-	// Remarks are the list's words about the subject, seen instead of SubjectMatched.
+	// Remarks are the list's words about the subject. They stand in some answers in
+	// place of SubjectMatched.
 	Remarks string `json:"remarks"`
 	// SourceListType is the kind of list in the vendor's words, and the list's
 	// name for a hit of the older "International Watchlist".

@@ -17,7 +17,7 @@ import (
 // of the same event; 500 when it failed or panicked, so that the vendor sends
 // again; 503 while the same event is still in flight, or after Shutdown. The
 // answer's body is the same for all requests of one status. A gzip body is
-// decompressed; it is signed as it came or as it was before.
+// decompressed; its signature may be of the compressed or of the plain bytes.
 //
 //trulioo:redact
 type WebhookHandler struct{ r *receiver }
@@ -29,8 +29,8 @@ type WebhookHandler struct{ r *receiver }
 // fn's context has a deadline; see WithHandlerTimeout. It outlives the
 // request: a sender that hangs up does not cut the work short. When fn returns
 // nil the event is done and not run again for a later delivery; when it
-// returns an error the next delivery runs it. The answer waits for fn. One that
-// ignores its deadline keeps the event in flight until it returns: the vendor
+// returns an error the next delivery runs it. The answer waits for fn. A function
+// that ignores its deadline keeps the event in flight until it returns: the vendor
 // has hung up by then and sends again, and gets a 503 in place of a second run.
 func NewWebhookHandler(fn func(context.Context, *Event) error, opts ...WebhookOption) (*WebhookHandler, error) {
 	return newWebhookHandler(fn, newWebhookConfig(opts))

@@ -24,7 +24,7 @@ type webhookConfig struct {
 	maxBody   int64
 	timeout   time.Duration
 	name      string
-	maxAge    time.Duration // 0 is any
+	maxAge    time.Duration // 0 means any
 	logger    *slog.Logger
 	observer  Observer
 	errorHook func(context.Context, error)
@@ -55,15 +55,15 @@ func webhookOption(name string, set func(*webhookConfig)) WebhookOption {
 	}
 }
 
-// WithVerificationToken demands that an event bears one of these tokens: what
-// was typed into the workflow builder. Give the old and the new one while they rotate.
+// WithVerificationToken demands that an event bears one of these tokens, which were
+// typed into the workflow builder. Give the old and the new one while they rotate.
 func WithVerificationToken(tokens ...string) WebhookOption {
 	return webhookOption("WithVerificationToken", func(c *webhookConfig) { c.tokens = slices.Clone(tokens) })
 }
 
 // WithSigningSecret demands that the X-Trulioo-Signature header holds the hex
-// HMAC-SHA256 of the body under one of these secrets: what the vendor gave the
-// account. Give the old and the new one while they rotate. One shorter than 8
+// HMAC-SHA256 of the body under one of these secrets, which the vendor gave the
+// account. Give the old and the new one while they rotate. A secret shorter than 8
 // bytes is refused.
 func WithSigningSecret(secrets ...string) WebhookOption {
 	return webhookOption("WithSigningSecret", func(c *webhookConfig) { c.secrets = slices.Clone(secrets) })
@@ -88,7 +88,7 @@ func WithMaxBodyBytes(n int64) WebhookOption {
 
 // WithHandlerTimeout sets the deadline of the function's context, counted from
 // the event's arrival. The default is 8 s, since the vendor hangs up after
-// 10 s and sends again. More makes sense for Handle behind a queue only.
+// 10 s and sends again. A later one makes sense only for Handle behind a queue.
 func WithHandlerTimeout(d time.Duration) WebhookOption {
 	return webhookOption("WithHandlerTimeout", func(c *webhookConfig) { c.timeout = d })
 }
@@ -124,10 +124,10 @@ func WithHandlerName(name string) WebhookOption {
 }
 
 // WithMaxAge refuses events that happened longer ago, by their own event.ts,
-// or that do not say when, with a 401 and ErrWebhookTooOld. It is against old
-// deliveries that somebody recorded and sends again when the Deduper has
-// forgotten them: give it what the Deduper remembers, 24 hours by default. The
-// vendor's schedule of retries is not known; one that is later than d is lost.
+// or that do not say when, with a 401 and ErrWebhookTooOld. It guards against old
+// deliveries that somebody recorded and sends again when the Deduper has forgotten
+// them. Give it the time that the Deduper remembers, 24 hours by default. The
+// vendor's schedule of retries is not known; a retry later than d is lost.
 // Without a signing secret it proves nothing.
 func WithMaxAge(d time.Duration) WebhookOption {
 	return webhookOption("WithMaxAge", func(c *webhookConfig) { c.maxAge = d })
@@ -140,7 +140,7 @@ func (c *webhookConfig) validate() error {
 	case c.insecure && verified:
 		return c.refuse("WithInsecureNoVerification", "cannot go together with a token or a secret")
 	case !c.insecure && !verified:
-		return c.refuse("WithVerificationToken", "or WithSigningSecret is needed, or both")
+		return c.refuse("WithVerificationToken", "is needed, or WithSigningSecret, or both")
 	case c.has("WithVerificationToken") && (len(c.tokens) == 0 || slices.Contains(c.tokens, "")):
 		return c.refuse("WithVerificationToken", "needs a token, and none may be empty")
 	case c.has("WithDeduper") && c.deduper == nil:
@@ -187,7 +187,7 @@ func checkSecrets(argument string, secrets []string) error {
 // Module accepts where FIPS 140-3 is enforced; a shorter one panics.
 const minFIPSKey = 14
 
-// shortForFIPS reports whether a secret is too short for FIPS 140 mode, which is on.
+// shortForFIPS reports whether FIPS 140 mode is on and the secret too short for it.
 func shortForFIPS(secret string) bool { return fips140.Enforced() && len(secret) < minFIPSKey }
 
 // fromEnv fills what no option has given. A variable holds one value, whole:

@@ -27,7 +27,7 @@ type receiver struct {
 	name      string // of the handler, among those that share the deduper
 	secrets   webhook.Secrets
 	tokens    webhook.Tokens
-	maxAge    time.Duration // 0 is any
+	maxAge    time.Duration // 0 means any
 	inFlight  *webhook.InFlightSet
 	deduper   Deduper
 	maxBody   int64
@@ -68,8 +68,8 @@ func (h *WebhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Lambda function or in another web framework, and gives the status, the header
 // and the JSON to answer with. The header that came must hold Content-Type and,
 // with WithSigningSecret, X-Trulioo-Signature, in any case; body must be the
-// exact bytes, decoded where the platform encodes them as base64. The method is
-// the caller's to check.
+// exact bytes, decoded where the platform encodes them as base64. The caller has to
+// check the method.
 func (h *WebhookHandler) Handle(ctx context.Context, header http.Header, body []byte) (status int, answerHeader http.Header, answer []byte) {
 	if err := checkContext(ctx); err != nil {
 		resp := response{status: http.StatusInternalServerError, result: "refused", err: err}
@@ -136,7 +136,7 @@ func (r *receiver) unread(err error) response {
 	case late:
 		return refused(http.StatusRequestTimeout, &ArgumentError{"body", "took longer than 10 seconds to arrive"})
 	}
-	return refused(http.StatusBadRequest, &ArgumentError{"body", "cut off"})
+	return refused(http.StatusBadRequest, &ArgumentError{"body", "is cut off"})
 }
 
 // message is arrive for a callback that did not come over net/http.
@@ -192,8 +192,8 @@ func perhapsBase64(body []byte, err error) error {
 }
 
 // open reads the callback, whose token must be right, and answers the handshake
-// or hands the event over. Of a callback whose sender has not proved anything
-// nothing is built.
+// or hands the event over. It builds nothing of a callback before its sender has
+// proved something.
 func (r *receiver) open(ctx context.Context, body []byte) response {
 	if len(r.tokens) > 0 && !r.isToken(wire.First(body, "token")) {
 		return stranger(body)
@@ -249,7 +249,7 @@ const leaseMargin = 30 * time.Second
 
 // dispatch hands an event over: it reserves the event, runs the function, and
 // commits or releases it. A Deduper that fails does not keep it from running.
-// The event is the function's to change, so its key and type are taken before.
+// The function may change the event, so its key and type are taken before.
 func (r *receiver) dispatch(ctx context.Context, ev *Event) response {
 	key, kind := ev.key, ev.Type
 	if r.name != "" {
@@ -270,7 +270,7 @@ func (r *receiver) dispatch(ctx context.Context, ev *Event) response {
 	case state == DedupInFlight:
 		return response{status: http.StatusServiceUnavailable, result: "in flight", eventType: kind}
 	}
-	err = errGoexit // what ends fn without a return
+	err = errGoexit // stays where fn ends without a return
 	defer func() { r.settle(ctx, key, claim, err) }()
 	err = guarded(func() error { return r.fn(limited, ev) })
 	return ran(kind, err)
@@ -371,7 +371,7 @@ var errGoexit = errors.New("trulioo: the goroutine was ended by runtime.Goexit")
 // ended its goroutine, as the FailNow of a test does.
 var endedByGoexit = ran("", errGoexit)
 
-// answers are the only bodies that a sender is sent, but for the challenge.
+// answers are the only bodies that a sender gets, except the challenge.
 var answers = map[int][]byte{
 	http.StatusOK:                    []byte(`{"status":"ok"}`),
 	http.StatusBadRequest:            []byte(`{"error":"bad request"}`),

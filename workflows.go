@@ -13,8 +13,8 @@ type WorkflowsService struct{ client *Client }
 
 // ListOptions choose a page of workflows.
 type ListOptions struct {
-	Limit int // rows on a page, 1 to 50; 0 is the server's default of 20, for All the largest
-	Page  int // from 0; for All the page to begin with
+	Limit int // rows on a page, 1 to 50; 0 means the server's default of 20, and 50 for All
+	Page  int // from 0; All begins with it
 }
 
 // List gets one page of the workflows. opts may be nil.
