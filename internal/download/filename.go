@@ -12,7 +12,7 @@ import (
 
 const (
 	maxNameBytes      = 200 // leaves room for a suffix in the 255 of common file systems
-	maxExtensionBytes = 32  // what is longer is no extension
+	maxExtensionBytes = 32  // a longer one is not an extension
 )
 
 // NameOfKey is the last part of the path in an API file key, made safe, or a name
@@ -86,8 +86,8 @@ func safeRune(r rune) rune {
 	return r
 }
 
-// isDevice reports whether Windows takes name for a device, which it does
-// whatever the extension.
+// isDevice reports whether Windows takes name for a device. The extension makes no
+// difference.
 func isDevice(name string) bool {
 	stem, _, _ := strings.Cut(name, ".")
 	stem = strings.ToUpper(strings.TrimRight(stem, " "))

@@ -24,8 +24,8 @@ func PartLength(resp *http.Response) int64 {
 	return last - first + 1
 }
 
-// WholeLength is the length of the whole file of which the answer is about the
-// same version as first; -1 if it does not say.
+// WholeLength is the length of the whole file by an answer about the same version of
+// it as first; -1 if the answer does not say.
 func WholeLength(resp, first *http.Response) int64 {
 	for _, version := range []string{"ETag", "Last-Modified"} {
 		if resp.Header.Get(version) != first.Header.Get(version) {

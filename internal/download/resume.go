@@ -22,7 +22,7 @@ func (t *Transfer) Resumable() bool {
 	return t.Written == 0 || t.size > t.Written && strings.HasPrefix(t.etag, `"`)
 }
 
-// Header asks for the rest; it is nil where that is everything.
+// Header asks for the rest; it is nil where the rest is the whole file.
 func (t *Transfer) Header() http.Header {
 	if t.Written == 0 {
 		return nil

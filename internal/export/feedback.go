@@ -8,8 +8,8 @@ import (
 )
 
 // Feedback is a RoundTripper that tells a limiter how the server bears the pace.
-// Only the API's own answers count: an object store that has had enough says
-// nothing about the API.
+// Only the API's own answers count: a 429 of an object store says nothing about the
+// API.
 type Feedback struct {
 	Base    http.RoundTripper
 	Limiter *AdaptiveLimiter

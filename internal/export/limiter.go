@@ -7,9 +7,9 @@ import (
 )
 
 // AdaptiveLimiter lets a number of workers work at once, and fewer while the server
-// says that they are too many: additive increase, multiplicative decrease. Once
-// the server has had enough, requests are also spread over the second, from as
-// many as it let through in the last one.
+// says that they are too many: additive increase, multiplicative decrease. From the
+// first such answer on, requests are also spread over the second, beginning with as
+// many as the server let through in the last one.
 type AdaptiveLimiter struct {
 	mu      sync.Mutex
 	most    float64
@@ -18,8 +18,8 @@ type AdaptiveLimiter struct {
 	slowed  time.Time
 	waiting []chan struct{} // first come, first served
 
-	rate      float64   // requests a second; 0 is without a bound
-	ceiling   float64   // the rate at which the server had enough; 0 where that is not known
+	rate      float64   // requests a second; 0 means no bound
+	ceiling   float64   // the rate at which the server asked for less; 0 where that is not known
 	next      time.Time // when the next request may go
 	second    time.Time // when the present second of counting began
 	now, past int       // answers in it, and in the one before
@@ -59,7 +59,8 @@ func (l *AdaptiveLimiter) Acquire(ctx context.Context) error {
 	}
 }
 
-// leave takes a turn out of the queue, or gives its place on where it has just come up.
+// leave takes a turn out of the queue. Where the turn has just come, it gives the
+// place on.
 func (l *AdaptiveLimiter) leave(turn chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,9 +82,8 @@ func (l *AdaptiveLimiter) Release() {
 	l.admit()
 }
 
-// Decrease halves the number of places. Of all requests that were under way at once
-// when the server had enough, one counts: a request that began before the
-// last change says nothing about it.
+// Decrease halves the number of places. Of the requests that were under way together
+// one counts: a request that began before the last change says nothing about it.
 func (l *AdaptiveLimiter) Decrease(began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *AdaptiveLimiter) Decrease(began time.Time) {
 		l.rate = max(least, through)
 		return
 	}
-	if !storm { // which says little about the rate
+	if !storm { // a storm says little about the rate
 		l.ceiling = l.rate
 	}
 	l.rate = max(least, l.rate*backOff)
@@ -120,7 +120,7 @@ func (l *AdaptiveLimiter) Increase() {
 }
 
 // raiseRate raises the rate with each answer: fast below the rate at which the server
-// last had enough, slowly near it. A rate far above the throughput bounds nothing
+// last asked for less, slowly near it. A rate far above the throughput bounds nothing
 // and is removed.
 func (l *AdaptiveLimiter) raiseRate() {
 	unbound := l.past > 0 && time.Since(l.slowed) > 2*time.Second && l.rate > 2*l.through()+longestSpread
@@ -155,7 +155,7 @@ func (l *AdaptiveLimiter) through() float64 {
 	return max(float64(l.past), float64(l.now)/part.Seconds())
 }
 
-// Spread is how long a request waits so that all requests together keep to the rate.
+// Spread is how long a request has to wait for all requests together to keep the rate.
 func (l *AdaptiveLimiter) Spread() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// Position is how far the reading has come. In Range every row up to that of this
-// date and id has been delivered; where ID is "", none of it is known to be.
+// Position is how far the reading has come. In Range every row up to the one of this
+// date and id has been delivered; where ID is "", no row of it is known to be.
 // Before Range nothing is left. The zero value is the beginning.
 type Position struct {
 	Range   TimeRange
@@ -44,7 +44,8 @@ type Scope struct {
 	Filter      string // a digest
 }
 
-// Differs says in what the scope is not that of now; "" where they are the same.
+// Differs names the part in which the scope is not the same as now; "" where all are
+// the same.
 func (s Scope) Differs(now Scope) string {
 	switch {
 	case s.Environment != now.Environment:
@@ -72,7 +73,7 @@ type cursorJSON struct {
 	APIVersion  string    `json:"apiVersion"`
 	Filter      string    `json:"filter"`
 	From        int64     `json:"from,omitzero"` // UNIX seconds
-	To          int64     `json:"to,omitzero"`   // UNIX seconds; absent is open
+	To          int64     `json:"to,omitzero"`   // UNIX seconds; open where it is absent
 	Created     time.Time `json:"created,omitzero"`
 	ID          string    `json:"id,omitzero"`
 }

@@ -54,8 +54,8 @@ func digestOf(id string) (d digest) {
 	return d
 }
 
-// sight notes that the id is in the list at the present moment, and gives what was
-// known of it before; false if nothing was.
+// sight notes that the id is in the list at the present moment, and gives the
+// sighting before. known is false where there was none.
 func (s *sightings) sight(d digest, flags sighting) (before sighting, known bool) {
 	if s.seen == nil {
 		s.seen = map[digest]sighting{}
@@ -73,7 +73,7 @@ func (s *sightings) sight(d digest, flags sighting) (before sighting, known bool
 	return before, known
 }
 
-// alive counts one id more at the even moments from 2*first to 2*last.
+// alive adds an id to the counts of the even moments from 2*first to 2*last.
 func (s *sightings) alive(first, last uint32) {
 	if first > last {
 		return
@@ -85,8 +85,7 @@ func (s *sightings) alive(first, last uint32) {
 	s.gains[last+1]--
 }
 
-// deliver notes that the id is delivered, and reports whether it is now for the
-// first time.
+// deliver notes that the id is delivered, and reports whether this is the first time.
 func (s *sightings) deliver(d digest) bool {
 	if s.seen[d]&delivered != 0 {
 		return false
@@ -111,8 +110,8 @@ func (s *sightings) alone(total int) {
 func (s *sightings) together() { s.moment |= 1 }
 
 // proven reports whether at some moment the list was known in whole, and all of
-// its ids that were still there later have been delivered. A count that is too low
-// proves nothing, and neither do the others of that server.
+// its ids that were still there later have been delivered. Once a count was too low,
+// no count of that server proves anything.
 func (s *sightings) proven() bool {
 	alive, at, known := 0, 0, false
 	for _, c := range s.counts {
@@ -125,8 +124,8 @@ func (s *sightings) proven() bool {
 	return known && !s.miscounted
 }
 
-// allDeliveredAt reports whether no id that was seen at the moment or later waits
-// to be delivered.
+// allDeliveredAt reports whether every id that was seen at the moment or later has
+// been delivered.
 func (s *sightings) allDeliveredAt(moment uint32) bool {
 	if s.delivered == len(s.seen) {
 		return true
@@ -139,9 +138,9 @@ func (s *sightings) allDeliveredAt(moment uint32) bool {
 	return true
 }
 
-// missing is how many rows the server counted at each of the moments since that
-// have not been delivered: one that was sent once and then never again is missing
-// as well. Rows that come while the list is read are not in its first counts.
+// missing is the lowest count of the moments from since on, less the rows delivered. A
+// row that was sent once and then never again is missing, too. Rows that come while the
+// list is read are not in its first counts.
 func (s *sightings) missing(since uint32) int {
 	least := math.MaxInt
 	for _, c := range s.counts {

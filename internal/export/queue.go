@@ -11,7 +11,7 @@ import (
 type OrderedQueue[T any] struct {
 	order chan *job[T] // as they came
 	work  chan *job[T]
-	ready chan struct{} // closed: nothing to do
+	ready chan struct{} // a closed channel, for jobs that need no work
 }
 
 type job[T any] struct {
@@ -19,8 +19,8 @@ type job[T any] struct {
 	done chan struct{} // closed when it is
 }
 
-// NewOrderedQueue makes a queue of at most length jobs that were put and not yet taken, the
-// one that is being looked at included.
+// NewOrderedQueue makes a queue that holds at most length jobs, from Put until the
+// caller of All asks for the next one.
 func NewOrderedQueue[T any](length int) *OrderedQueue[T] {
 	q := &OrderedQueue[T]{make(chan *job[T], length-1), make(chan *job[T], length), make(chan struct{})}
 	close(q.ready)
@@ -74,7 +74,7 @@ func (q *OrderedQueue[T]) Work(ctx context.Context, do func(context.Context, *T)
 }
 
 // All takes the jobs in their order, each when it is done, until there are no
-// more, or until ctx ends and the next one is not there.
+// more. After the end of ctx it takes only jobs that are done already.
 func (q *OrderedQueue[T]) All(ctx context.Context) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		for {

@@ -25,7 +25,7 @@ type answer[V any] struct {
 	err  error
 }
 
-// Why ranges are given up. The whole list may settle it.
+// The reasons for giving ranges up. The whole list may still prove the export.
 const (
 	noCounts    = "the server counts fewer rows than it sends"
 	manyRanges  = "ranges of time count more rows than their parts"
@@ -45,13 +45,13 @@ func (s *Scanner[V]) readRanges(ctx context.Context) error {
 	if s.timed() || s.rest.From == 0 {
 		return nil
 	}
-	// Earlier readings have delivered what comes before. Only by knowing its rows can
-	// those without a date be told from them.
+	// Earlier readings have delivered the rows before. They are read again, so that the
+	// rows without a date can be told from them.
 	return s.readNodes(ctx, []TimeRange{{0, s.rest.From - 1}}, true)
 }
 
-// initialRanges are the ranges to begin with: that of the position by itself, and
-// the rest cut by what is known of its dates.
+// initialRanges are the ranges to begin with: the position's own, and the rest, cut
+// by its known dates.
 func (s *Scanner[V]) initialRanges() []TimeRange {
 	var ranges []TimeRange
 	rest := s.rest
@@ -80,12 +80,12 @@ func (s *Scanner[V]) parts(r TimeRange, rows int) []TimeRange {
 }
 
 // readNodes reads ranges that meet, several at once, cuts those that do not fit a
-// page and delivers the rows of each in the order of the ranges. Silent is for
-// what an earlier reading has delivered.
+// page and delivers the rows of each in the order of the ranges. silent says that an
+// earlier reading has delivered them.
 //
 // A range that is cut has rows, and each cut at least halves it: an honest list
 // needs few requests beyond one for each page. After many more the counts
-// contradict each other, and the whole list must settle it.
+// contradict each other, and only the whole list can help.
 func (s *Scanner[V]) readNodes(ctx context.Context, ranges []TimeRange, silent bool) error {
 	s.nodes = make([]*node[V], len(ranges))
 	for i, r := range ranges {
@@ -95,7 +95,7 @@ func (s *Scanner[V]) readNodes(ctx context.Context, ranges []TimeRange, silent b
 	for len(s.nodes) > 0 && s.abandon == "" || s.beside.turned() {
 		if len(s.nodes) > 0 && s.nodes[0].page != nil {
 			front := s.nodes[0]
-			s.nodes[0] = nil // or the array below would keep every page that has been
+			s.nodes[0] = nil // or the array below would keep every page that was read
 			s.nodes = s.nodes[1:]
 			if err := s.settle(ctx, front, silent); err != nil {
 				return err
@@ -133,8 +133,8 @@ func (s *Scanner[V]) mostRequests() int {
 	return 300 + 31*(rows/max(s.size, 1)+1)
 }
 
-// issue asks for as much as may be asked for at once. Ranges and the whole list
-// take turns where both want to ask.
+// issue sends as many requests as may run at once. Ranges and the whole list take
+// turns where both want to ask.
 func (s *Scanner[V]) issue(ctx context.Context) {
 	for s.underway < s.atOnce() {
 		if !s.rangesLast || !s.issueBeside(ctx) {
@@ -189,7 +189,7 @@ func (s *Scanner[V]) start(ctx context.Context, r TimeRange, number int, n *node
 	})
 }
 
-// take takes what has come.
+// take takes an answer.
 func (s *Scanner[V]) take(a answer[V]) error {
 	s.underway--
 	if a.node == nil {

@@ -9,8 +9,8 @@
 // whose date moves to the present moves ahead of the reader.
 //
 // The scanner also reads the list as a whole (whole_list.go), page after page without the
-// cuts. That finds the rows that no range holds, because they have no date or moved
-// behind the reader, and the proof is made of it (proof.go).
+// cuts. This finds the rows that no range holds, because they have no date or moved
+// behind the reader. The proof (proof.go) is made from these pages.
 //
 // Nothing depends on which date the server filters by, on whether bounds are
 // inclusive, on the order of rows, on the size of pages, on a clock, or on what
@@ -78,9 +78,9 @@ type Config[V any] struct {
 	Slice  TimeRange // the same, or the piece of it to be read
 	Resume Position
 
-	// BesideFrom is from how many pages on the whole list is read beside the ranges,
-	// and not only after them; 0 is never. It saves time where delivering takes
-	// longer than listing.
+	// BesideFrom is the number of pages from which on the whole list is read beside the
+	// ranges, and not only after them; 0 means never. It saves time where delivering
+	// takes longer than listing.
 	BesideFrom int
 
 	// Deliver takes a row that is new, in one goroutine; before says that an earlier
@@ -112,8 +112,8 @@ type Scanner[V any] struct {
 	lowest      int64 // the earliest and the latest second that rows have shown, as a hint
 	highest     int64
 	newestFirst bool      // the first page of the list has newer rows than the last
-	boundary    int64     // the last second that takes no part in the present
-	rest        TimeRange // what is left to be read of the slice
+	boundary    int64     // the last second before the present
+	rest        TimeRange // the part of the slice that is left to be read
 	list        TimeRange // the list that the proof is about
 	lastPage    int       // of that list: the last page that was seen with rows
 
@@ -123,13 +123,13 @@ type Scanner[V any] struct {
 	inRanges   int        // rows that their answers had
 	abandon    string     // why the ranges are given up
 	beside     *besideReading[V]
-	aside      []Row[V] // rows that were found and that no range delivers
+	aside      []Row[V] // rows that were found and that no range will deliver
 	answers    chan answer[V]
 	underway   int
 	rangesLast bool // the last request was for a range
 	out        chan delivery[V]
 	stopped    chan struct{} // closed when the goroutine of out has ended
-	started    *guard.Group  // what runs beside the scan
+	started    *guard.Group  // the goroutines beside the scan
 }
 
 type delivery[V any] struct {
@@ -147,7 +147,7 @@ func New[V any](c Config[V]) *Scanner[V] {
 // atOnce is how many requests may be made at present.
 func (s *Scanner[V]) atOnce() int { return s.Scale(s.AtOnce) }
 
-// Total is the server's count at the start, of what was left then.
+// Total is the server's count, at the start, of the rows that were left.
 func (s *Scanner[V]) Total() int { return int(s.total.Load()) }
 
 // Fallback reports whether the list could not be cut by time.
@@ -176,7 +176,7 @@ func (s *Scanner[V]) Run(ctx context.Context) (Report, error) {
 	return s.report, err
 }
 
-// scanGuarded ends what runs beside the scan however that ends: it may be by a panic.
+// scanGuarded ends the goroutines beside the scan, also where the scan panics.
 func (s *Scanner[V]) scanGuarded(ctx context.Context) (err error) {
 	err = guard.ErrGoexit // unless scan returns
 	defer func() {
@@ -189,7 +189,8 @@ func (s *Scanner[V]) scanGuarded(ctx context.Context) (err error) {
 	return err
 }
 
-// deliverAll calls Deliver, so that the list is read on while the caller is busy.
+// deliverAll calls Deliver on a goroutine of its own, so that the list is read on
+// while the caller is busy.
 func (s *Scanner[V]) deliverAll(ctx context.Context) error {
 	defer close(s.stopped)
 	for d := range s.out {
@@ -235,9 +236,9 @@ func (s *Scanner[V]) scan(ctx context.Context) error {
 	return s.readWhole(ctx, Position{Range: TimeRange{max(s.boundary+1, s.rest.From), s.rest.To}})
 }
 
-// goesOn reports whether a first page that has as many rows as the server counts is
-// not the whole list for all that: some servers count the page in place of the list.
-// The next page is asked for only where all else of the answer says that there is one.
+// goesOn reports whether the list goes on after a first page that has as many rows as
+// the server counts: some servers count the page in place of the list. It asks for the
+// next page only where all else in the answer says that there is one.
 func (s *Scanner[V]) goesOn(ctx context.Context, first *Page[V]) (bool, error) {
 	if first.Total != distinct(first) || first.Last || first.Pages < 2 {
 		return false, nil
@@ -309,7 +310,7 @@ func totalOf[V any](page *Page[V]) int {
 	return page.Total
 }
 
-// ask asks for a page of the list.
+// ask gets a page of the list.
 func (s *Scanner[V]) ask(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
 	s.report.Requests++
 	return s.request(ctx, r, number)
@@ -332,8 +333,8 @@ func (s *Scanner[V]) contradicted() bool { return s.miscounted.Load() || s.known
 // proven reports whether it is certain that no row is missing.
 func (s *Scanner[V]) proven() bool { return !s.miscounted.Load() && s.known.proven() }
 
-// askAlone asks for a page while no other request is under way. Where it is of the
-// list that the proof is about, its count is of a moment.
+// askAlone asks for a page while no other request is under way. If the page is of the
+// list that the proof is about, its count is the count of a moment.
 func (s *Scanner[V]) askAlone(ctx context.Context, r TimeRange, number int) (*Page[V], error) {
 	page, err := s.ask(ctx, r, number)
 	if err == nil {
@@ -352,7 +353,7 @@ func (s *Scanner[V]) tookAlone(r TimeRange, page *Page[V]) {
 	s.known.together()
 }
 
-// sight notes the rows of a page, and takes the hint that it is.
+// sight notes the rows of a page, and takes it as a hint.
 func (s *Scanner[V]) sight(page *Page[V], flags sighting) {
 	for i := range page.Rows {
 		s.known.sight(digestOf(page.Rows[i].ID), flags)
@@ -390,7 +391,7 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 		switch {
 		case errs[i] == nil && asked[i].TimeRange == s.rest:
 			s.sight(page, 0)
-		case errs[i] == nil: // its rows may be others than those that are wanted
+		case errs[i] == nil: // its rows may be outside of the rest
 			s.hint(page)
 		case i != 2: // the last page is only a hint: a server may refuse pages so far in
 			return false, errs[i]
@@ -416,8 +417,8 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 	return usable, nil
 }
 
-// others reports whether the page has a row that the first one does not have. One
-// that a server repeats for ever is not its last.
+// others reports whether the page has a row that the first one does not have. A page
+// that a server repeats for ever is not its last one.
 func others[V any](page, first *Page[V]) bool {
 	return slices.ContainsFunc(page.Rows, func(row Row[V]) bool {
 		return !slices.ContainsFunc(first.Rows, func(other Row[V]) bool { return other.ID == row.ID })
@@ -440,7 +441,7 @@ type pageRequest struct {
 	number int
 }
 
-// askTogether asks for pages, as many at once as may be.
+// askTogether asks for pages, as many at once as allowed.
 func (s *Scanner[V]) askTogether(ctx context.Context, asked []pageRequest) ([]*Page[V], []error) {
 	s.report.Requests += len(asked)
 	pages, errs := make([]*Page[V], len(asked)), make([]error, len(asked))
@@ -469,8 +470,8 @@ func (s *Scanner[V]) pagesOf(page *Page[V]) int {
 
 func rowsOf[V any](page *Page[V]) int { return max(page.Total, len(page.Rows)) }
 
-// outsideOf reports which rows lie outside of the slice by all of their dates, a
-// second of doubt apart, where the server ignores a bound.
+// outsideOf reports which rows lie outside of the slice by all of their dates, where
+// the server ignores a bound. A row within a second of a bound is not outside.
 func (s *Scanner[V]) outsideOf(afterIgnored, beforeIgnored bool) func(row *Row[V]) bool {
 	out := func(date time.Time) bool {
 		second := date.Unix()
@@ -492,7 +493,8 @@ func (s *Scanner[V]) deliverPage(ctx context.Context, r TimeRange, rows []Row[V]
 	return nil
 }
 
-// deliver hands a row on unless it was before, and reads on while the caller is busy.
+// deliver hands a row on, unless it was handed on before. The list is read on while the
+// caller is busy.
 func (s *Scanner[V]) deliver(ctx context.Context, row *Row[V], at Position, before bool) error {
 	if !s.known.deliver(digestOf(row.ID)) {
 		return nil
@@ -506,7 +508,7 @@ func (s *Scanner[V]) deliver(ctx context.Context, row *Row[V], at Position, befo
 		case s.out <- delivery[V]{*row, at, before}:
 			return nil
 		case <-s.stopped:
-			return errNotDelivered // and the group has the reason
+			return errNotDelivered // the group has the reason
 		case <-ctx.Done():
 			return ctx.Err()
 		case a := <-s.answers:

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Cut divides the slice into ranges of at most size rows each, or as few as one
-// second has, and delivers nothing. The last one reaches to the end of the slice.
+// Cut divides the slice into ranges of at most size rows each, and delivers nothing. A
+// range is a second at least, and has more rows where one second has more. The last
+// range reaches to the end of the slice.
 func (s *Scanner[V]) Cut(ctx context.Context, size int) ([]TimeRange, error) {
 	s.rest = s.Slice
 	first, err := s.askAlone(ctx, s.rest, 0)
@@ -27,8 +28,8 @@ func (s *Scanner[V]) Cut(ctx context.Context, size int) ([]TimeRange, error) {
 }
 
 // countRanges counts the rows of ranges that meet, cuts the large ones and joins
-// small ones, so that they still meet. The last range is that of
-// the present, and stays by itself.
+// small ones, so that they still meet. The last range reaches into the present and
+// is not joined.
 func (s *Scanner[V]) countRanges(ctx context.Context, ranges []TimeRange, size int) ([]TimeRange, error) {
 	var found []TimeRange
 	room := 0 // in the last of them
@@ -58,5 +59,5 @@ func (s *Scanner[V]) countRanges(ctx context.Context, ranges []TimeRange, size i
 	return found, nil
 }
 
-// mostCuts is where cutting ends, so that there is an end where counts lie.
+// mostCuts bounds the cuts, so that there is an end where counts lie.
 func (s *Scanner[V]) mostCuts(size int) int { return 300 + 31*(s.Total()/size+1) }

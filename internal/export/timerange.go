@@ -9,15 +9,15 @@ import (
 // the second before and the second after, so that two ranges that meet leave no
 // gap if the server's bounds are exclusive, and overlap if they are inclusive.
 type TimeRange struct {
-	From int64 // UNIX seconds; 0 is open: also what the server takes to be before all time
+	From int64 // UNIX seconds; 0 is open, and takes in dates that the server puts before 1970
 	To   int64 // UNIX seconds; Forever is open
 }
 
 // Forever is later than everything.
 const Forever = math.MaxInt64
 
-// Between is the range between two times, each of them rounded to the second
-// that leaves more of it. The zero time is open.
+// Between is the range between two times. Each is rounded to the second that makes
+// the range larger. The zero time is open.
 func Between(after, before time.Time) TimeRange {
 	r := TimeRange{0, Forever}
 	if !after.IsZero() {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	mostPasses     = 24 // over the whole list
+	mostPasses     = 24 // in all
 	aloneUpTo      = 8  // pages: a list as short as that is read one page after another
 	cheapRequests  = 60 // for passes beyond those that are needed
 	passesInChange = 2  // in a row without anything new, while the list changes
@@ -14,15 +14,15 @@ const (
 	passesShort    = 10 // the same, where rows are known to be missing
 )
 
-// pass is one reading of the whole list, from its first page to its last or back:
-// reading on misses rows where earlier ones go away, reading back where
+// pass is one reading of the whole list, from its first page to its last or back.
+// Reading forwards misses rows where earlier ones go away, reading backwards where
 // earlier ones are added.
 type pass struct {
 	back         bool
 	began        uint32 // the moment before it
 	pages        int
 	rows         int // different ones
-	newInPass    int // that nothing has seen before, late arrivals apart
+	newInPass    int // never seen before, without late arrivals
 	lateArrivals int // that were created while the export runs
 	most, least  int // of the counts
 	counted      bool
@@ -33,9 +33,9 @@ type pass struct {
 // changed reports whether the list changed under the pass, as far as it shows.
 func (p *pass) changed() bool { return p.most != p.least || p.lateArrivals > 0 }
 
-// readWhole reads the whole list until it is proven that every row has been seen,
-// or until more passes promise no more. Rows that certainly are missing then are
-// an error; rows that only may be missing are told by the report.
+// readWhole reads the whole list until it is proven that every row has been seen, or
+// until more passes promise nothing. If rows are certainly missing then, that is an
+// error; if they only may be missing, the report says so.
 func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 	if err := s.deliverAside(ctx, at); err != nil {
 		return err
@@ -78,8 +78,8 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 	return s.unproven(&p)
 }
 
-// enough reports whether that many passes in a row without anything new are enough:
-// more of them where a proof is still to be expected.
+// enough reports whether that many passes in a row without anything new are enough.
+// More are needed where a proof can still be expected.
 func (s *Scanner[V]) enough(p *pass, unchangedPasses, requests int) bool {
 	switch {
 	case p.counted && s.known.missing(p.began) > 0:
@@ -91,7 +91,7 @@ func (s *Scanner[V]) enough(p *pass, unchangedPasses, requests int) bool {
 	case p.changed():
 		return unchangedPasses >= passesInChange && requests >= cheapRequests
 	}
-	return false // it stands still, and so the next pass or the one after it proves it
+	return false // the list stands still, so the next pass or the one after it proves it
 }
 
 // unproven is the end without a proof.
@@ -149,8 +149,8 @@ func (s *Scanner[V]) readPass(ctx context.Context, p *pass, at Position) error {
 // empty one after each.
 func (s *Scanner[V]) mostPages() int { return 4*(len(s.known.seen)/max(s.size, 1)) + 20 }
 
-// batch are the pages to ask for at once: by turns one alone, whose count is of a
-// moment, and several.
+// batch gives the pages to ask for at once: in turns one page alone, whose count is of
+// a moment, and several.
 func (s *Scanner[V]) batch(number, step, batch int, p *pass) []pageRequest {
 	n := 1
 	if batch%2 == 1 && s.lastPage > aloneUpTo {
@@ -167,7 +167,7 @@ func (s *Scanner[V]) batch(number, step, batch int, p *pass) []pageRequest {
 	return asked
 }
 
-// askBatch asks for the pages, and gives those before one that was refused.
+// askBatch asks for the pages, and gives those before the first that was refused.
 func (s *Scanner[V]) askBatch(ctx context.Context, asked []pageRequest, p *pass) ([]*Page[V], error) {
 	pages, errs := s.askTogether(ctx, asked)
 	for i, err := range errs {
@@ -186,7 +186,7 @@ func (s *Scanner[V]) askBatch(ctx context.Context, asked []pageRequest, p *pass)
 	return pages, nil
 }
 
-// takePage sights the rows of a page and delivers those that have not been.
+// takePage sights the rows of a page and delivers the new ones.
 func (s *Scanner[V]) takePage(ctx context.Context, p *pass, page *Page[V], at Position) error {
 	s.size = max(s.size, len(page.Rows))
 	if !miscounts(page) {
@@ -216,16 +216,16 @@ func (s *Scanner[V]) takePage(ctx context.Context, p *pass, page *Page[V], at Po
 	return nil
 }
 
-// ends reports whether the list ends here: where as many rows have come as it
-// counts, or with two empty pages, since one may be in the middle. A server that
-// repeats pages for ever is left at twice what it has.
+// ends reports whether the list ends here: after as many rows as it counts, or after
+// two empty pages, since one may be in the middle. The reading of a server that
+// repeats pages for ever stops at twice its rows.
 func (s *Scanner[V]) ends(p *pass, rows, empty int, page *Page[V]) bool {
 	return p.counted && !s.contradicted() && page.Total >= len(page.Rows) && p.rows >= page.Total ||
 		empty >= 2 || rows >= 2*len(s.known.seen)+fullPage
 }
 
-// deliverAside delivers the rows that were set aside: where ties come in another
-// order each time, one can be on no page after it.
+// deliverAside delivers the rows that were set aside: where rows of one date come in
+// another order each time, such a row can be missing from every later page.
 func (s *Scanner[V]) deliverAside(ctx context.Context, at Position) error {
 	for i := range s.aside {
 		if err := s.deliver(ctx, &s.aside[i], at, false); err != nil {
@@ -237,10 +237,10 @@ func (s *Scanner[V]) deliverAside(ctx context.Context, at Position) error {
 }
 
 // readSecond reads a range that neither fits a page nor can be cut, forwards and
-// backwards until as many rows as it counts have come. Where that does not come
-// about, the whole list settles it. Its requests are among those that ranges may
-// take, or a server that counts a row more than it sends would be asked many times
-// for every second.
+// backwards until as many rows have come as the server counts in it. Where that fails,
+// the reading of the whole list has to find them. The requests count among those that
+// ranges may take. Otherwise a server that counts a row more than it sends would be
+// asked many times for every second.
 func (s *Scanner[V]) readSecond(ctx context.Context, r TimeRange, silent bool) error {
 	found := map[digest]struct{}{}
 	last, back := 0, false

@@ -12,16 +12,16 @@ const (
 // every row has been seen. After it the ranges see the rows that they still have
 // ahead, and the way back sees the others: it ends where a page has none of these.
 //
-// It only saves time: a proof that does not come about is left to later passes.
+// It only saves time: if it brings no proof, later passes do.
 type besideReading[V any] struct {
 	stage    stage
 	number   int // of the next page
 	step     int
 	turnedAt uint32 // the moment
-	owed     int    // about how many rows the way back still has to see
+	owed     int    // an estimate of the rows that the way back still has to see
 
 	batch []pageRequest // asked for together
-	asked int           // how many of them have been
+	asked int           // how many of them have been asked for
 	pages []*Page[V]    // their answers, in their order
 	left  int           // answers that have not come
 }
@@ -66,7 +66,7 @@ func (s *Scanner[V]) issueBeside(ctx context.Context) bool {
 		switch b.stage {
 		case turning:
 			n = 1
-		case back: // a page too many is a request too many
+		case back: // each page that is not needed costs a request
 			n = min(n, max(1, b.owed/max(s.size, 1)))
 		}
 		b.nextBatch(s.list, n)
@@ -97,7 +97,7 @@ func (s *Scanner[V]) takeBeside(a answer[V]) error {
 		return nil
 	case a.err != nil:
 		b.stage = ended
-		return nil //nolint:nilerr // a refused page only ends what saves time
+		return nil //nolint:nilerr // a refused page ends only this reading, which saves time
 	}
 	b.pages[a.at] = a.page
 	if b.left--; b.left > 0 {

@@ -48,8 +48,8 @@ func (g *Group) fail(err error) {
 // Cancel ends the functions' context.
 func (g *Group) Cancel() { g.cancel() }
 
-// Wait waits for the end of all functions and ends their context. It gives the
-// first error, and raises a panic, which comes before every error.
+// Wait waits for the end of all functions and ends their context. It raises a panic of
+// any of them, and else gives the first error.
 func (g *Group) Wait() error {
 	g.all.Wait()
 	g.cancel()

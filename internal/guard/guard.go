@@ -4,11 +4,11 @@
 // runtime.Goexit would leave the caller waiting for ever.
 //
 // A panic is raised again, with the same value, where the caller waits for the
-// function, so that the caller's recover finds what its own code has thrown. The
-// price is the stack, which is that of the wait: a value that held both would be
-// another one, and printing the stack would print where nobody asked for it.
-// [Task.Outcome] has the stack. A Goexit is ErrGoexit there. A wait ends with its context, however
-// long the function goes on.
+// function, so that the caller's recover finds the value that its own code has thrown.
+// The price is that the stack is the waiter's. A value that held the stack too would
+// not be the same value, and the library does not print stacks unasked. [Task.Outcome]
+// gives the stack. A Goexit becomes ErrGoexit there. A wait ends with its context,
+// however long the function goes on.
 //
 // The nested modules use this package, and they can be older than the core:
 // its exported names stay.
@@ -101,7 +101,7 @@ func panicked(err error) bool {
 // Do runs f on a goroutine of its own and waits for it as Wait does. Where ctx
 // ended first, late gets what f returns after all, to close it; late may be nil.
 func Do[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
-	var claimed atomic.Bool // by the one of the two that is first
+	var claimed atomic.Bool // by the caller or by the function, whichever is first
 	t := Start(func() (T, error) {
 		value, err := f()
 		if !claimed.CompareAndSwap(false, true) && err == nil && late != nil {

@@ -10,11 +10,11 @@ import (
 	"sync/atomic"
 )
 
-// All ports lie below those that systems hand out to whoever asks for any port
-// or connects to somebody (Linux from 32768, macOS and Windows from 49152). There
-// the port of a server that was closed soon answers as somebody else's, and one
-// that comes back finds it taken. A server that comes back is also kept from the
-// many that a test of another process starts meanwhile.
+// All ports lie below those that a system gives to a program that asks for any port or
+// connects to another one (Linux from 32768, macOS and Windows from 49152). Among
+// these a closed server's port soon belongs to another program, and a server that
+// comes back finds it taken. Servers that come back have a range of their own, apart
+// from the many that a test of another process starts meanwhile.
 var (
 	passing = newPortRange(12_000, 20_000)
 	coming  = newPortRange(10_000, 2_000)
@@ -52,8 +52,8 @@ func (r *portRange) listen(ctx context.Context) (net.Listener, error) {
 // Listen listens on a free port of 127.0.0.1, and on another one each time.
 func Listen(ctx context.Context) (net.Listener, error) { return passing.listen(ctx) }
 
-// Address is one of 127.0.0.1 for a server that listens by itself, and again
-// after a while. It is another one each time.
+// Address gives an address of 127.0.0.1, another one each time, to a server that
+// listens by itself, stops and listens again later.
 func Address(ctx context.Context) (netip.AddrPort, error) {
 	l, err := coming.listen(ctx)
 	if err != nil {

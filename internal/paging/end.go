@@ -5,7 +5,8 @@ import (
 	"hash/maphash"
 )
 
-// maxEmptyPages is how many may come in a row before the list is taken to be broken.
+// maxEmptyPages is how many empty pages may come in a row before the list counts as
+// broken.
 const maxEmptyPages = 10
 
 // ErrRepeated and ErrOnlyEmpty say that the pages of a list contradict each

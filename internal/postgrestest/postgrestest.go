@@ -31,9 +31,9 @@ type Server struct {
 	process *exec.Cmd
 }
 
-// Start waits until the server is ready. It can lose its data when the machine
-// fails, and is faster for it. What it has made is removed by Stop, also after
-// an error.
+// Start starts a server and waits until it is ready. The server can lose its data when
+// the machine fails, which makes it faster. Call Stop after an error, too: it removes
+// the folder.
 func Start(ctx context.Context) (*Server, error) {
 	s := &Server{}
 	initdb, server := program("initdb"), program("postgres")
@@ -99,8 +99,8 @@ func (s *Server) Stop() error {
 	return errors.Join(err, os.RemoveAll(s.folder))
 }
 
-// program is the path of one of PostgreSQL's, or "". Debian does not have all of
-// them on the PATH.
+// program is the path of one of PostgreSQL's programs, or "". Debian does not have all
+// of them on the PATH.
 func program(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path

@@ -76,8 +76,8 @@ func walkType(t reflect.Type, seen map[reflect.Type]bool) holding {
 	return holdsNothing
 }
 
-// isPersonal reports whether t is a type of this module that redacts itself,
-// which is to say that has a Format method.
+// isPersonal reports whether t is a type of this module that redacts itself. Such a
+// type has a Format method.
 func isPersonal(t reflect.Type) bool {
 	own := t.PkgPath() == module || strings.HasPrefix(t.PkgPath(), module+"/")
 	formatter := reflect.TypeFor[fmt.Formatter]()

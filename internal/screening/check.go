@@ -32,12 +32,12 @@ const (
 	whySilentList    = "one of several lists does not say that there is no hit"
 )
 
-// check is one check as it is read. Nothing that is read can make it clear
-// once it is in doubt.
+// check is one check while it is read. Once it is in doubt, nothing that is read later
+// can make it clear.
 type check struct {
 	*reader
 	watchlist bool // it looks at watchlists
-	unseen    bool // whether it does cannot be seen
+	unseen    bool // it cannot be seen whether it does
 	ownType   bool // its node type is a watchlist's
 	other     bool // its node type is another's
 	ruleNamed bool
@@ -48,8 +48,8 @@ type check struct {
 	searched  []string
 }
 
-// doubt gives a reason why the check is not clear, and its list of hits not
-// known to be complete.
+// doubt notes a reason why the check is not clear and its list of hits may be
+// incomplete.
 func (c *check) doubt(why string) {
 	if !slices.Contains(c.why, why) {
 		c.why = append(c.why, why)
@@ -130,7 +130,7 @@ func (c *check) status(m node) {
 	}
 }
 
-// failure reads a list of errors, of which any is one too many.
+// failure reads a list of errors. Any error puts the check in doubt.
 func (c *check) failure(m node) {
 	if !c.open(m).empty() {
 		c.doubt(whyFailed)
@@ -227,7 +227,8 @@ func (c *check) sources(m node) {
 	}
 }
 
-// source reads what one data source said. In a watchlist check each is a watchlist's.
+// source reads one data source's result. In a watchlist check each source is a
+// watchlist's.
 func (c *check) source(m node) {
 	source := c.open(m)
 	switch {
@@ -279,7 +280,7 @@ func (n node) textOf(fold string) string {
 	return ""
 }
 
-// fields reads what a watchlist's source appends.
+// fields reads the appended fields of a watchlist's source.
 func (c *check) fields(l *list, m node) {
 	fields := c.open(m)
 	switch {
@@ -374,8 +375,8 @@ func (c *check) results(m node) {
 	}
 }
 
-// summaryMember reports whether a member belongs to a summary, and so is no
-// list's name.
+// summaryMember reports whether a member belongs to a summary. Any other member's name
+// is a list's.
 func summaryMember(m node) bool {
 	_, number := countNames[m.fold]
 	return number || m.fold == "watchliststatus" || m.fold == "watchliststate" || m.fold == "watchlisthitdetails"

@@ -33,7 +33,7 @@ func (c *check) list(name string) *list {
 	return l
 }
 
-// state reads the word that says how a search came out.
+// state reads the word for the outcome of a search.
 func (c *check) state(l *list, m node) {
 	state := c.open(m)
 	if state.empty() {
@@ -72,7 +72,7 @@ func (c *check) numbers(l *list, m node) {
 	}
 }
 
-// unexpected doubts what can be about hits and is not known.
+// unexpected doubts the check because of an unknown member that can be about hits.
 func (c *check) unexpected(l *list, m node) {
 	opened := c.open(m)
 	switch {
@@ -152,7 +152,7 @@ func (c *check) hitDetails(l *list, m node) {
 	}
 }
 
-// isScalar reports whether a value is no object and no list, nor nothing.
+// isScalar reports whether a value is neither an object, nor a list, nor empty.
 func (c *check) isScalar(m node) bool {
 	n := c.open(m)
 	return n.kind != '{' && n.kind != '[' && !n.empty()
@@ -202,7 +202,7 @@ func holdsObjects(array node) bool {
 	return false
 }
 
-// otherKind is the kind of a list of hits that is not known, from its name.
+// otherKind makes the kind of an unknown list of hits from the list's name.
 func otherKind(name string) Kind {
 	if len(name) > len("_results") && strings.EqualFold(name[len(name)-len("_results"):], "_results") {
 		return Kind(name[:len(name)-len("_results")])
@@ -210,7 +210,7 @@ func otherKind(name string) Kind {
 	return ""
 }
 
-// hits reads a list of hits, or the only one that is no list.
+// hits reads a list of hits, or a single hit that is not in a list.
 func (c *check) hits(l *list, kind Kind, n node) {
 	switch {
 	case n.empty():
@@ -234,7 +234,7 @@ func (c *check) hit(l *list, kind Kind, n node) {
 	}
 }
 
-// search lists what looks like hits, in a value of a form that is not known. The
+// search lists everything that looks like a hit in a value of an unknown form. The
 // check is in doubt already.
 func (c *check) search(l *list, m node) {
 	n := c.open(m)

@@ -1,10 +1,10 @@
-// Package screening reads from a profile's JSON what its watchlist checks came
-// to. It fails closed: a check is clear only where the vendor says so and
+// Package screening reads the outcomes of the watchlist checks from a profile's JSON.
+// It fails closed: a check is clear only where the vendor says so and
 // nothing in the check says otherwise. A check that is contradictory, failed, cut
 // off or of an unknown form is unknown, and its readable hits are listed anyway.
 //
-// It reads the JSON and not the decoded models, because decoding drops what does
-// not fit, and the last of two members of one name wins there.
+// It reads the JSON and not the decoded models: decoding drops values that do not fit,
+// and takes the last of two members of one name.
 package screening
 
 import (
@@ -43,7 +43,7 @@ type Counts struct {
 
 // Hit is one hit.
 type Hit struct {
-	Kind   Kind   // "" where it cannot be told; other than the known ones for a list that is not known
+	Kind   Kind   // "" where the answer does not tell it; a kind without a constant for an unknown list
 	Source string // the data source's name
 	Raw    []byte // JSON: an object, or a string where the vendor sends only a name
 	List   string // the list's name, of a hit that is a pair in a text
@@ -54,7 +54,7 @@ type Hit struct {
 // hidden.
 type Check struct {
 	FlowID    string
-	Raw       []byte // the check's JSON; nil where no check can be made out
+	Raw       []byte // the check's JSON; nil where no check can be recognised
 	Outcome   Outcome
 	Why       []string // constant texts: why the outcome is unknown, or the list of hits incomplete
 	Lists     []string
@@ -154,8 +154,8 @@ func (r *reader) service(service node, flowID string) {
 	}
 }
 
-// misplaced tells of a part of the profile in which a check could be hidden, and
-// lists what looks like hits in it.
+// misplaced reports a part of the profile in which a check could be hidden, and lists
+// everything in it that looks like a hit.
 func (r *reader) misplaced(part node, flowID, why string) {
 	c := &check{reader: r}
 	c.doubt(why)
@@ -164,7 +164,7 @@ func (r *reader) misplaced(part node, flowID, why string) {
 	r.checks = append(r.checks, found)
 }
 
-// Summary is one of the vendor's summaries of a check: what it says of one list.
+// Summary is one of the vendor's summaries of a check, about one list.
 type Summary struct {
 	Name      string // the list's name; "" where there is none
 	Status    string // in the vendor's words
@@ -172,8 +172,8 @@ type Summary struct {
 	Raw       []byte
 }
 
-// Summaries reads watchlistResults as a check's results are read. What is no
-// summary has a Raw only.
+// Summaries reads watchlistResults as a check's results are read. A value that is not
+// a summary has a Raw only.
 func Summaries(data []byte) []Summary {
 	r := newReader()
 	defer r.free()
@@ -206,7 +206,7 @@ func Summaries(data []byte) []Summary {
 	return all
 }
 
-// ReadSummary reads one summary; ok is false for what is no JSON.
+// ReadSummary reads one summary; ok is false for data that are not JSON.
 func ReadSummary(data []byte) (s Summary, ok bool) {
 	r := newReader()
 	defer r.free()

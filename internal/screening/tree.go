@@ -15,7 +15,7 @@ import (
 
 // maxNodes bounds the values of one profile that are looked at, those in
 // strings included: about 100 bytes of memory each. The largest profiles seen
-// have a hundredth of it.
+// have a hundredth of that many.
 const maxNodes = 1 << 20
 
 var errTooLarge = errors.New("too many values")
@@ -123,7 +123,7 @@ func (r *reader) element(data []byte, named bool) (node, error) {
 
 // open takes a value out of the strings that it is packed in, however often:
 // each packing doubles the escapes, so that a profile has room for a few only. A
-// string that is no JSON stays one.
+// string that holds no JSON stays a string.
 func (r *reader) open(n node) node {
 	for n.kind == '"' {
 		text := strings.TrimSpace(n.text())
@@ -209,7 +209,7 @@ func (n node) contradicts() bool {
 const few = 16
 
 // folded is the letters and digits of a name, in lower case: the vendor spells
-// one name in several ways, and so might the next version of its API.
+// one name in several ways, and its next version might add another.
 func folded[T string | []byte](name T) string {
 	var short [64]byte
 	fold := short[:0]

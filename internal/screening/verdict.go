@@ -8,7 +8,7 @@ type said struct {
 	short                 bool // not all announced hits are listed
 }
 
-// verdict weighs what the check says.
+// verdict gives the check its outcome.
 func (c *check) verdict(flowID string, raw []byte) Check {
 	c.joinUnnamed()
 	out := Check{FlowID: flowID, Raw: raw, Searched: c.searched, Announced: Counts{Known: len(c.lists) > 0}}
@@ -32,7 +32,7 @@ func (c *check) verdict(flowID string, raw []byte) Check {
 	return out
 }
 
-// joinUnnamed joins what stands under no list's name to the only list there is.
+// joinUnnamed joins the list without a name to the only named one.
 func (c *check) joinUnnamed() {
 	if len(c.lists) != 2 {
 		return
@@ -50,7 +50,8 @@ func (c *check) joinUnnamed() {
 	c.lists = []*list{named}
 }
 
-// weigh adds up what one list says, and doubts the check where it contradicts itself.
+// weigh adds up the parts of one list, and doubts the check where they contradict each
+// other.
 func (c *check) weigh(l *list) said {
 	var s said
 	for _, w := range l.words {
@@ -81,8 +82,8 @@ func (c *check) weigh(l *list) said {
 	return s
 }
 
-// compare holds the numbers that a list announces of one kind against each other
-// and against the hits that it lists.
+// compare compares the numbers of hits of one kind that a list announces with each
+// other and with the hits that it lists.
 func (c *check) compare(l *list, i int, s *said) {
 	least, most, known := int64(0), int64(0), false
 	for _, n := range l.numbers {

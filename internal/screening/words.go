@@ -10,14 +10,14 @@ import (
 type word int
 
 const (
-	noWord      word = iota // nothing, or not what is known
+	noWord      word = iota // nothing
 	clearWord               // "No Hit"
 	potential               // "Potential Hit"
 	confirmed               // "Hit"
 	unknownWord             // anything else that is not empty
 )
 
-// read reads a state. The vendor's words are "No Hit" and "Potential Hit", and
+// readWord reads a state. The vendor's words are "No Hit" and "Potential Hit", and
 // "Hit" on older lists.
 func readWord(text string) word {
 	switch folded(text) {
@@ -120,8 +120,8 @@ func (r *reader) evidenceInText(n node) bool {
 	return strings.Contains(fold, "watchlist") || strings.Contains(fold, "results")
 }
 
-// watchlistType reports whether a node type is a watchlist's: the set is open,
-// and all of it ends alike.
+// watchlistType reports whether a node type is a watchlist's: the set is open, and all
+// its types have the same end.
 func watchlistType(text string) bool {
 	return strings.HasSuffix(strings.ToLower(strings.TrimSpace(text)), "_wl")
 }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// unknownLifetime is taken for a token whose expiry the answer does not
-	// tell: short, since a token kept too long costs a refused call.
+	// unknownLifetime is the lifetime of a token whose expiry the answer does not
+	// tell. It is short, since a token kept too long costs a refused call.
 	unknownLifetime = 5 * time.Minute
 	maxLifetime     = 24 * time.Hour
 )
@@ -57,8 +57,8 @@ func Parse(body []byte, now time.Time, usable func(string) bool) (*oauth2.Token,
 	return token, nil
 }
 
-// lifetime reads seconds. 0 is not known: absent, not a number, not positive,
-// or so large that it is a date or a mistake.
+// lifetime reads seconds. 0 means that it is not known: absent, not a number, not
+// positive, or so large that it is a date or a mistake.
 func lifetime(text string) time.Duration {
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(seconds > 0) || seconds > 1e9 {
@@ -75,8 +75,8 @@ func scalar(value json.RawMessage) string {
 	return strings.TrimSpace(wire.Text(value))
 }
 
-// KnownCode is the code if it is one by which RFC 6749 says why a token is
-// refused, and so safe to print; else "".
+// KnownCode is the code if it is one of RFC 6749's for refusing a token, which are
+// safe to print; else "".
 func KnownCode(code string) string {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":

@@ -6,23 +6,23 @@ const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 
-	// freeRefusals are the fetches without a pause after a refusal by the API: a
-	// token can be revoked, and its successor too.
+	// freeRefusals is how many fetches after a refusal by the API have no pause before
+	// them: a token can be revoked, and its successor too.
 	freeRefusals = 2
 )
 
-// brake keeps questions that are answered badly apart: a second, then twice as
-// long each time, up to a minute. It forgets after a minute without one.
+// brake puts a pause between requests that keep failing: a second, then twice as long
+// each time, up to a minute. It forgets them after a minute without one.
 type brake struct {
 	pause time.Duration
 	until time.Time
 	count int
 }
 
-// held reports whether the next question has to wait.
+// held reports whether the next request has to wait.
 func (b *brake) held(now time.Time) bool { return now.Before(b.until) }
 
-// hold puts the next question off, but not after the first few that are free.
+// hold puts the next request off, except after the first few, which are free.
 func (b *brake) hold(now time.Time, free int) {
 	if now.Sub(b.until) > lastPause {
 		*b = brake{}

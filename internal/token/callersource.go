@@ -20,13 +20,13 @@ type Source struct {
 	mu       sync.Mutex
 	flight   *guard.Task[*oauth2.Token]
 	last     *oauth2.Token
-	refusals brake // on asking once more after the API's refusal
-	failures brake // on asking since the credentials were refused
+	refusals brake // for requests after the API refused a token
+	failures brake // for requests after the credentials were refused
 	failure  error
 }
 
-// afresh is what a source can have that keeps its token: a way to be asked for
-// another one than the API has refused.
+// afresh is a source that keeps its token and can be asked for another than the one
+// that the API has refused.
 type afresh interface {
 	TokenAfter(refused string) (*oauth2.Token, error)
 }
@@ -37,8 +37,8 @@ func NewSource(source oauth2.TokenSource, final Refused) *Source {
 }
 
 // Token gives what the source gives, nil included. refused is "" or a token that
-// the API has just answered with 401: it comes again where the source was
-// asked since and has no other, or was asked for that reason a moment ago.
+// the API has just answered with 401. It is returned again where the source was asked
+// since and has no other, or was asked for that reason a moment ago.
 func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, error) {
 	for {
 		f, last, mine, err := s.ask(refused)
@@ -53,8 +53,8 @@ func (s *Source) Token(ctx context.Context, refused string) (*oauth2.Token, erro
 	}
 }
 
-// ask gives the asking under way, or begins one, which is then mine; where a
-// brake is on, it gives the last token or the last failure.
+// ask gives the request under way, or begins one, which is then mine. Where a brake
+// holds, it gives the last token or the last failure.
 func (s *Source) ask(refused string) (f *guard.Task[*oauth2.Token], last *oauth2.Token, mine bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,8 +33,8 @@ func Form(id, secret, scope, audience string) []byte {
 	return []byte(form.Encode())
 }
 
-// Key tells tokens apart that must not be mixed, without giving away of what it
-// is made: a store may be another machine.
+// Key tells tokens apart that must not be mixed. It does not reveal the parts that it
+// is made of, since a store may be another machine.
 func Key(secret string, parts ...string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	for _, part := range parts {

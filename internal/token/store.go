@@ -36,18 +36,18 @@ type entry struct {
 	ahead  time.Time                  // from when on a background fetch may begin
 	flight *guard.Task[*oauth2.Token] // the fetch under way
 
-	doubted  string // with whose refusal by the API the fetch under way began, or ""
-	refusals brake  // on such fetches
-	failures brake  // on fetches since the token endpoint has refused the credentials
-	failure  error  // what it said then
+	doubted  string // the token whose refusal by the API began the fetch under way, or ""
+	refusals brake  // for such fetches
+	failures brake  // for fetches after the token endpoint refused the credentials
+	failure  error  // its answer then
 }
 
-// Refused reports whether a fetch's error is the endpoint's last word, such as
-// that the credentials are wrong, so that asking again at once is of no use.
+// Refused reports whether a fetch's error is final, such as wrong credentials, so that
+// another fetch at once is of no use.
 type Refused func(error) bool
 
-// Token gives a token. refused is "" or what the API has just answered with 401:
-// it comes again only where the endpoint has given it again, or was asked
+// Token gives a token. refused is "" or a token that the API has just answered with
+// 401. It is returned again only where the endpoint has given it again, or was asked
 // because of a refusal a moment ago. A 401 need not mean that the token is dead.
 // The error is that of fetch or of ctx, or ErrNone.
 func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch, final Refused) (*oauth2.Token, error) {
@@ -92,7 +92,7 @@ func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch, fina
 	return nil, e.flight, nil
 }
 
-// entry finds what is known of a key. s.mu is held.
+// entry finds or makes the entry of a key. s.mu is held.
 func (s *Store) entry(key string) *entry {
 	e := s.entries[key]
 	if e == nil {
@@ -105,7 +105,8 @@ func (s *Store) entry(key string) *entry {
 	return e
 }
 
-// fly fetches for everybody, so nobody's context but its own time limit ends it.
+// fly fetches for all callers. Only its own time limit ends it, and no caller's
+// context.
 func (s *Store) fly(ctx context.Context, e *entry, fetch Fetch, final Refused) (token *oauth2.Token, err error) {
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
@@ -119,7 +120,7 @@ func (s *Store) fly(ctx context.Context, e *entry, fetch Fetch, final Refused) (
 	return token, err
 }
 
-// land takes what a fetch has brought. s.mu is held.
+// land takes the result of a fetch. s.mu is held.
 func (e *entry) land(token *oauth2.Token, err error, final Refused) (*oauth2.Token, error) {
 	e.flight = nil
 	now := time.Now()
@@ -143,13 +144,13 @@ func (e *entry) land(token *oauth2.Token, err error, final Refused) (*oauth2.Tok
 		e.failures.hold(now, 0)
 		e.failure = err
 	}
-	// The token in hand serves on; the next try is half way to its end.
+	// The present token stays in use; the next try is half way to its end.
 	e.ahead = now.Add(e.usable.Sub(now) / 2)
 	return nil, err
 }
 
-// keep takes a new token. One that is no news, which v1 may hand out before
-// expiry, is not asked for again before its end.
+// keep takes a new token. v1 may give the same token again before its expiry; it is
+// then not asked for another before that token ends.
 func (e *entry) keep(token *oauth2.Token) {
 	news := e.token == nil || e.token.AccessToken != token.AccessToken && token.Expiry.After(e.token.Expiry)
 	now := time.Now()

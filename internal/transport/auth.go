@@ -7,8 +7,8 @@ import (
 	"net/url"
 )
 
-// TokenFunc gives the bearer. refused is a token that the API has just
-// answered with 401, to be replaced if there is another; "" the first time.
+// TokenFunc gives the bearer token. refused is a token that the API has just answered
+// with 401, to be replaced if there is another; it is "" the first time.
 type TokenFunc func(ctx context.Context, refused string) (string, error)
 
 // tokenError marks an error of TokenFunc, which has had its own retries.

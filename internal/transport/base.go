@@ -13,7 +13,7 @@ const (
 
 // Fit gives a clone of an http.Transport that keeps enough idle connections for
 // many calls at once to one host, and finds out by pings when an HTTP/2
-// connection is dead. Any other RoundTripper is given back as it is.
+// connection is dead. It returns any other RoundTripper as it is.
 func Fit(base http.RoundTripper) http.RoundTripper {
 	t, ok := base.(*http.Transport)
 	if !ok {

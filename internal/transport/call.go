@@ -27,9 +27,9 @@ type Call struct {
 	Attempts int // set by Do: the exchanges begun
 }
 
-// Failure is why a call has no answer. Where the server said something,
-// StatusCode is set; Err is what the network, the context, Decode or the
-// TokenFunc said. Both are set where a wait after an answer was cut short.
+// Failure is why a call has no answer. StatusCode is set where the server answered.
+// Err is the error of the network, the context, Decode or the TokenFunc. Both are set
+// where a wait after an answer was cut short.
 type Failure struct {
 	StatusCode int
 	Header     http.Header
@@ -53,8 +53,8 @@ func (f *Failure) TokenErr() error {
 	return nil
 }
 
-// Do makes the call, with retries. For a stream the response's body is the
-// caller's to close; for the rest it has been read and closed.
+// Do makes the call, with retries. The caller closes the body of a stream; any other
+// body has been read and closed.
 func (t *Transport) Do(ctx context.Context, call *Call) (*http.Response, error) {
 	kind := KindCall
 	if call.Post {
@@ -116,7 +116,7 @@ func (x *exchange) request() (*retryablehttp.Request, error) {
 
 func success(status int) bool { return status >= 200 && status < 300 }
 
-// RequestID is the server's id of the exchange, by the names in common use;
+// RequestID is the server's id of the exchange, under one of the common header names;
 // the vendor documents none.
 func RequestID(h http.Header) string {
 	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "X-Amzn-Requestid"} {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxErrorBody = 64 << 10 // of an answer that is no success
+	maxErrorBody = 64 << 10 // of an answer that is not a success
 	maxTrust     = 1 << 20  // of a Content-Length, before the bytes are there
 )
 
@@ -30,8 +30,8 @@ type DecodeError struct {
 func (e *DecodeError) Error() string { return "answer not understood" }
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// read takes the body whole, at most limit bytes of it. A larger one is an
-// error rather than cut: io.LimitReader alone would truncate silently.
+// read reads a whole body of at most limit bytes. A larger one is an error:
+// io.LimitReader alone would truncate it silently.
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
 		return nil, ErrTooLarge
@@ -73,8 +73,8 @@ func atEnd(body io.Reader) error {
 
 var errLonger = errors.New("the body is longer than its Content-Length")
 
-// discard reads the little that is left, so that the connection can be used
-// again, and closes.
+// discard reads the little that is left, so that the connection can be used again, and
+// closes the body.
 func discard(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, maxErrorBody)
 	_ = body.Close()

@@ -75,7 +75,8 @@ func (b *ErrorBody) fillObject(said map[string]any, depth int) {
 	}
 }
 
-// add takes a code with the message beside it, or a message where there is none yet.
+// add takes a code and the message beside it, or only a message where there is none
+// yet.
 func (b *ErrorBody) add(code, message string) {
 	code, message = strings.TrimSpace(code), strings.TrimSpace(message)
 	if code != "" && message != "" || b.Message == "" {
@@ -94,7 +95,7 @@ func isStatusText(word string) bool {
 }
 
 // lowerNames gives an object with its names in lower case: the vendor's standard
-// spells them with capitals. Of two that then are one, the lower-case one counts.
+// spells them with capitals. Of two names that become one, the lower-case one counts.
 func lowerNames(said map[string]any) map[string]any {
 	lower := make(map[string]any, len(said))
 	for name, value := range said {
@@ -120,8 +121,8 @@ func firstText(said map[string]any, names ...string) string {
 	return ""
 }
 
-// readStoreError reads the document by which object stores say that a file does
-// not exist: <Error><Code>NoSuchKey</Code>...
+// readStoreError reads an object store's error document:
+// <Error><Code>NoSuchKey</Code>...
 func readStoreError(body []byte) ErrorBody {
 	_, rest, found := bytes.Cut(body, []byte("<Error>"))
 	if !found || PageReason(body) == htmlPage {

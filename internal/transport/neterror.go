@@ -71,7 +71,7 @@ func lasting(err error) bool {
 	return distrust(err) || mismatch(err) != ""
 }
 
-// distrust reports whether the server's certificate is not good.
+// distrust reports whether the server's certificate is not trusted.
 func distrust(err error) bool {
 	var (
 		cert      *tls.CertificateVerificationError
@@ -82,8 +82,8 @@ func distrust(err error) bool {
 	return errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
 }
 
-// mismatch says in constant words what the two sides of a connection do not
-// agree on; "" where they do.
+// mismatch says in constant words on what the two sides of a connection disagree; ""
+// where they agree.
 func mismatch(err error) string {
 	var record tls.RecordHeaderError
 	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record) {
@@ -104,8 +104,8 @@ func mismatch(err error) string {
 
 const oldTLS = "the server's TLS version is not supported"
 
-// remoteAlert says which TLS alert the server has sent, if it is one about what
-// both sides must agree on. crypto/tls does not export the type of alerts.
+// remoteAlert names the TLS alert that the server has sent, if it is about something
+// that both sides must agree on. crypto/tls does not export the type of alerts.
 func remoteAlert(err error) string {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || op.Op != "remote error" || op.Err == nil {
@@ -144,8 +144,8 @@ func (e *ProxyError) reason() string {
 	return "the proxy refused to connect to the server" + status
 }
 
-// proxyAnswer makes the answer to a CONNECT, of which net/http keeps the text
-// only, an error with a type.
+// proxyAnswer makes an answer that refuses a CONNECT an error with a type; net/http
+// keeps only its text.
 func proxyAnswer(next func(context.Context, *url.URL, *http.Request, *http.Response) error) func(context.Context, *url.URL, *http.Request, *http.Response) error {
 	return func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
 		if next != nil {
@@ -160,7 +160,7 @@ func proxyAnswer(next func(context.Context, *url.URL, *http.Request, *http.Respo
 	}
 }
 
-// throughProxy reports whether it is the connection to the proxy that failed.
+// throughProxy reports whether the connection to the proxy failed.
 func throughProxy(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == "proxyconnect" || op.Op == "socks connect")
@@ -177,7 +177,7 @@ func Causes(err error) []error {
 		}
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		// Its own Err and Server are a foreign resolver's words.
+		// Its Err and Server hold a foreign resolver's words.
 		kept = append(kept, &net.DNSError{Err: "lookup failed", Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
 	}
 	kept = appendAs[*tls.CertificateVerificationError](kept, err)
@@ -187,7 +187,7 @@ func Causes(err error) []error {
 	kept = appendAs[x509.CertificateInvalidError](kept, err)
 	kept = appendAs[syscall.Errno](kept, err)
 	if op, ok := errors.AsType[*net.OpError](err); ok {
-		// Its own Err is of a foreign type where a custom dialer made it.
+		// Its Err is of a foreign type where a custom dialer made it.
 		inner := errors.Join(kept...)
 		if inner == nil {
 			inner = errors.New("network error")

@@ -31,7 +31,7 @@ var answers = []struct {
 	{http.StatusBadGateway, http.StatusBadGateway, passes},
 	{http.StatusServiceUnavailable, http.StatusServiceUnavailable, passes | quietIfTold | slows}, // nginx's limit_req answers with it
 	{http.StatusGatewayTimeout, http.StatusGatewayTimeout, passes},
-	{520, 530, passes}, // Cloudflare's words for a server behind it that fails
+	{520, 530, passes}, // Cloudflare's statuses for a server behind it that fails
 }
 
 func answerOf(status int) answer {
@@ -46,8 +46,8 @@ func answerOf(status int) answer {
 // Passes reports whether the status may pass, so that another attempt may help.
 func Passes(status int) bool { return answerOf(status)&passes != 0 }
 
-// AsksForQuiet reports whether the server wants quiet from everybody. told is
-// whether it says for how long.
+// AsksForQuiet reports whether the server asks all clients to pause. told says whether
+// it tells for how long.
 func AsksForQuiet(status int, told bool) bool {
 	a := answerOf(status)
 	return a&quiet != 0 || told && a&quietIfTold != 0
@@ -57,8 +57,8 @@ func AsksForQuiet(status int, told bool) bool {
 // export has to go slower.
 func Slows(status int) bool { return answerOf(status)&slows != 0 }
 
-// MayBeDown reports whether a status that slows can as well be that of a server
-// that is down.
+// MayBeDown reports whether a status that slows can also come from a server that is
+// down.
 func MayBeDown(status int) bool { return answerOf(status)&(slows|quietIfTold) == slows|quietIfTold }
 
 // mayPass reports whether another attempt may help.

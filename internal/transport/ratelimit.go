@@ -16,7 +16,7 @@ type RateLimit struct {
 	ahead    time.Duration // turns that may be taken before their time: the burst
 
 	mu     sync.Mutex
-	next   time.Time // the next turn's time, were there no burst
+	next   time.Time // when the next turn would be without a burst
 	queue  []chan struct{}
 	queued time.Duration // len(queue) × interval
 }
@@ -32,7 +32,7 @@ func duration(nanoseconds float64) time.Duration {
 	return time.Duration(min(nanoseconds, float64(longest)))
 }
 
-// take takes a turn if one is due, else it returns the time until then.
+// take takes a turn if one is due, else it returns the time until one is.
 func (l *RateLimit) take() (wait time.Duration) {
 	now := time.Now()
 	if wait = l.next.Add(-l.ahead).Sub(now); wait > 0 {
@@ -45,8 +45,8 @@ func (l *RateLimit) take() (wait time.Duration) {
 	return 0
 }
 
-// enter takes a turn where nobody waits, or a place in the queue; wait says how
-// long it will be, at most. The place is not taken where that outlasts ctx.
+// enter takes a turn where nobody waits, or else a place in the queue. wait is the
+// longest that the place has to wait. A place whose wait outlasts ctx is not taken.
 func (l *RateLimit) enter(ctx context.Context) (turn chan struct{}, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,8 @@ func (l *RateLimit) enter(ctx context.Context) (turn chan struct{}, wait time.Du
 	return turn, wait
 }
 
-// leave gives the place in the queue up, and what it has of a turn to the next.
+// leave gives up the place in the queue. If it is the first, the next one takes its
+// turn.
 func (l *RateLimit) leave(turn chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +104,7 @@ func (l *RateLimit) await(ctx context.Context, turn chan struct{}) error {
 	}
 }
 
-// Wait waits, and reports whether ctx let it.
+// Wait waits for d, and reports whether ctx did not end before.
 func Wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

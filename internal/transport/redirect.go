@@ -8,8 +8,8 @@ import (
 
 const maxRedirects = 5
 
-// withinOrigin follows a redirect of a JSON call only to the API itself: profiles are
-// not taken from strangers. A refused redirect is the call's answer, a 3xx.
+// withinOrigin follows a redirect of a JSON call only to the API itself: no other
+// server may send profiles. A refused redirect is the call's answer, a 3xx.
 func (t *Transport) withinOrigin(req *http.Request, via []*http.Request) error {
 	if !SameOrigin(t.config.Origin, req.URL) {
 		return http.ErrUseLastResponse
@@ -17,10 +17,10 @@ func (t *Transport) withinOrigin(req *http.Request, via []*http.Request) error {
 	return notDownwards(req, via)
 }
 
-// notDownwards follows a redirect of a file to any host, as the API may hand
-// out an object store's address, but never from https to anything less.
+// notDownwards follows a redirect of a file to any host, since the API may give an
+// object store's address, but never from https to plain http.
 func notDownwards(req *http.Request, via []*http.Request) error {
-	// net/http sets it from the address before, which may hold a file key.
+	// net/http sets it to the address before, which may hold a file key.
 	req.Header.Del("Referer")
 	if len(via) > maxRedirects {
 		return http.ErrUseLastResponse
@@ -32,7 +32,7 @@ func notDownwards(req *http.Request, via []*http.Request) error {
 	return http.ErrUseLastResponse
 }
 
-// never keeps secrets where they were sent: a 307 would repeat the POST.
+// never follows no redirect: a 307 would send the secrets of the POST elsewhere.
 func never(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // SameOrigin reports whether scheme, host and port are equal.

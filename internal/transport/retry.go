@@ -19,7 +19,7 @@ type exchange struct {
 	wait     time.Duration
 	decoded  bool          // the last attempt's body was read whole and understood
 	failure  *Failure      // of the last attempt; nil after a success
-	answer   *Failure      // the last answer that was no success
+	answer   *Failure      // the last answer that was not a success
 	end      func(Outcome) // of the exchange under way, for the observer
 }
 
@@ -31,8 +31,8 @@ func (x *exchange) run() (*http.Response, *Failure) {
 	if err != nil {
 		return nil, &Failure{Err: err}
 	}
-	// One retry client a call: its hooks are closures over this call's state,
-	// and the connections are in the HTTPClient below it.
+	// Each call has a retry client of its own: its hooks are closures over this call's
+	// state, and the connections are in the HTTPClient below it.
 	retry := &retryablehttp.Client{
 		RetryMax:       x.config.Policy.MaxAttempts - 1,
 		RequestLogHook: x.begin,
@@ -61,7 +61,7 @@ func (x *exchange) begin(retryablehttp.Logger, *http.Request, int) {
 // says whether to try again.
 func (x *exchange) check(_ context.Context, resp *http.Response, err error) (bool, error) {
 	if x.failure != nil {
-		return false, nil //nolint:nilerr // the second look at an answer that is no success
+		return false, nil //nolint:nilerr // the second look at an answer that is not a success
 	}
 	if err == nil && success(resp.StatusCode) && x.call.Accept != nil {
 		if err = x.call.Accept(resp); err != nil {
@@ -85,7 +85,7 @@ func (x *exchange) check(_ context.Context, resp *http.Response, err error) (boo
 // that is cut off is tried again.
 func (x *exchange) decode(resp *http.Response) error {
 	if x.failure != nil {
-		return nil // an answer that is no success; check has read it
+		return nil // the answer is not a success; check has read it
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusResetContent {
@@ -105,8 +105,8 @@ func (x *exchange) decode(resp *http.Response) error {
 	return nil
 }
 
-// failed describes an attempt that is no success, and remembers the last one
-// in which the server said so.
+// failed describes an attempt that is not a success, and remembers the last one in
+// which the server answered.
 func (x *exchange) failed(resp *http.Response, err error) *Failure {
 	if err != nil {
 		return &Failure{Err: err, Attempts: x.attempts}
@@ -146,7 +146,7 @@ func (x *exchange) again(stranger bool) bool {
 func (x *exchange) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
 
 // result is the last failure. Where the context ended, or a wait would have outlasted
-// it, the server's last answer comes with it.
+// it, the failure has the server's last answer, too.
 func (x *exchange) result() *Failure {
 	f := x.failure
 	var wait *throttled

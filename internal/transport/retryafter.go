@@ -8,14 +8,13 @@ import (
 	"time"
 )
 
-// longest stands for every wait too long to be counted, so that no arithmetic
-// on one can overflow.
+// longest stands for every longer wait, so that no arithmetic on one can overflow.
 const longest = 365 * 24 * time.Hour
 
 // retryAfter reads for how long the server asks to wait: Retry-After-Ms; else
-// Retry-After in both its forms, seconds, whole or not, and a date; else, of a 429,
-// RateLimit-Reset in seconds. A date in the past is no wait; any
-// other form is ignored.
+// Retry-After in either form, as seconds, whole or not, or as a date; else, on a 429,
+// RateLimit-Reset in seconds. A date in the past means no wait. Any other form is
+// ignored.
 func retryAfter(status int, h http.Header) (time.Duration, bool) {
 	if wait, ok := number(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return wait, true
@@ -33,8 +32,8 @@ func retryAfter(status int, h http.Header) (time.Duration, bool) {
 	return 0, false
 }
 
-// answered is when the server says that it answered: a date of its own is read
-// by its own clock, which may be an hour from ours.
+// answered is when the server answered by its own clock: its other dates go by that
+// clock, which may be an hour from ours.
 func answered(h http.Header) time.Time {
 	if at, err := http.ParseTime(h.Get("Date")); err == nil {
 		return at

@@ -24,7 +24,7 @@ func (p *Pause) extend(t time.Time) {
 	}
 }
 
-// left is how much of the pause remains.
+// left is how long the pause still lasts.
 func (p *Pause) left() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,9 +20,9 @@ const maxForeignRead = 64 << 10
 // errIdle is the cause of a stream that was silent for too long.
 var errIdle = fmt.Errorf("the stream stalled: %w", os.ErrDeadlineExceeded)
 
-// send is the last step: one exchange over the base transport. It bounds the
-// time, and it is no more than a RoundTripper, so that retryablehttp, which
-// closes the shared idle connections after each failure, cannot.
+// send is the last step: one exchange over the base transport. It bounds the time. It
+// has no method but RoundTrip, so that retryablehttp, which closes idle connections
+// after each failure, cannot close the shared ones.
 type send struct {
 	base    http.RoundTripper
 	timeout time.Duration // for the whole exchange, the reading of the body included
@@ -48,7 +48,7 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	b := &body{ReadCloser: s.bounded(ctx, resp), timer: timer, cancel: cancel, ctx: ctx, parent: req.Context()}
 	switch {
 	case s.idle > 0 && !success(resp.StatusCode):
-		// Only a file's own bytes have the idle clock alone.
+		// Only for a file's own bytes is the idle clock enough.
 		timer.Reset(s.timeout)
 	case s.idle > 0:
 		timer.Stop()
@@ -93,11 +93,11 @@ func ofNetHTTP(base http.RoundTripper) bool {
 	return own
 }
 
-// errNoResponse says the same as net/http does of such a transport, without its type.
+// errNoResponse has net/http's text about such a transport, without the type's name.
 var errNoResponse = errors.New("the transport returned neither a response nor an error")
 
-// complete sets the fields that net/http's own transport always sets, above all
-// Request, by which redirects and the origin are judged.
+// complete sets the fields that net/http's own transport always sets. Redirects and
+// the origin are judged by one of them, Request.
 func complete(resp *http.Response, req *http.Request) {
 	resp.Request = req
 	if resp.Body == nil {
@@ -113,8 +113,8 @@ func complete(resp *http.Response, req *http.Request) {
 	}
 }
 
-// bounded is the answer's body with reads that end with ctx, as net/http's own
-// do by themselves.
+// bounded is the answer's body with reads that end with ctx, as net/http's own reads
+// do.
 func (s *send) bounded(ctx context.Context, resp *http.Response) io.ReadCloser {
 	if ofNetHTTP(s.base) {
 		return resp.Body
@@ -195,9 +195,9 @@ func (b *body) Close() error {
 	return err
 }
 
-// because names the end of our own clock, which net/http reports as a mere
-// cancellation, in place of err. The caller's own end of it is told as Canceled
-// or DeadlineExceeded, where net/http gives the cause that the caller put there.
+// because replaces err where our own clock ended the exchange, which net/http reports
+// as a mere cancellation. Where the caller ended it, the error is Canceled or
+// DeadlineExceeded; net/http would give the cause that the caller put there.
 func because(own, parent context.Context, err error) error {
 	switch {
 	case parent.Err() != nil:

@@ -1,6 +1,6 @@
 // Package transport carries one call to the API and its answer back: retry,
 // then auth, then throttle, then observed, then send, then the reading and
-// decoding of the body, one small file a step. No step knows the one above it, and
+// decoding of the body, each step in a small file of its own. No step knows the one above it, and
 // none knows what a profile is.
 package transport
 
@@ -18,12 +18,12 @@ type Config struct {
 	Origin    *url.URL          // the only scheme, host and port that get the bearer
 	Token     TokenFunc         // nil where no bearer is sent: the token endpoint
 	Pause     *Pause            // shared by all clients of a family
-	Limiter   *RateLimit        // nil is no limit
-	Spread    Spread            // nil is none
+	Limiter   *RateLimit        // nil means no limit
+	Spread    Spread            // nil means that no export sets a pace
 	Policy    Policy
 	MaxBytes  int64 // cap on a decoded JSON answer
 	UserAgent string
-	Observe   Observe // nil is nobody
+	Observe   Observe // nil means that nobody observes
 }
 
 // Policy is the root package's RetryPolicy with no field left at zero.
@@ -53,7 +53,7 @@ type Outcome struct {
 	Failure    *Failure
 }
 
-// Observe begins a step and returns what ends it.
+// Observe begins a step and returns the function that ends it.
 type Observe func(context.Context, Step) (context.Context, func(Outcome))
 
 // Kind says what kind of work a Step is. The root package has the names.

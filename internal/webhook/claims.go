@@ -90,7 +90,7 @@ func (c *Claims) Reserve(key string, lease time.Duration) (claim string, state S
 	return strconv.FormatUint(c.claims, 36), New, nil
 }
 
-// add saturates: the longest duration is for ever.
+// add saturates: the longest duration means for ever.
 func add(now, d time.Duration) time.Duration {
 	if d > math.MaxInt64-now {
 		return math.MaxInt64
@@ -124,8 +124,8 @@ func (c *Claims) Release(key, claim string) error {
 	return nil
 }
 
-// held finds the entry of a claim. A lease that has ended while nobody else
-// came is as good as held.
+// held finds the entry of a claim. A claim whose lease has ended is still held if
+// nobody else has claimed the key.
 func (c *Claims) held(key, claim string) (int32, error) {
 	n, err := strconv.ParseUint(claim, 36, 64)
 	at, ok := c.index[key]
@@ -135,8 +135,8 @@ func (c *Claims) held(key, claim string) (int32, error) {
 	return at, nil
 }
 
-// room makes room for one more: when full, it forgets the oldest claim if its
-// lease has ended, and else the oldest that is done.
+// room makes room for one more entry. When full, it forgets the oldest claim if its
+// lease has ended, and else the oldest done key.
 func (c *Claims) room(now time.Duration) bool {
 	if len(c.index) < c.size {
 		return true

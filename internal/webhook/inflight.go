@@ -23,8 +23,8 @@ func NewInFlightSet() *InFlightSet {
 	return &InFlightSet{keys: map[string]struct{}{}, reads: map[*read]struct{}{}, idle: make(chan struct{})}
 }
 
-// BeginRead notes that a body is being read; Close cuts it. Whoever begins
-// calls end.
+// BeginRead notes that a body is being read; Close cuts it. The reader has to call
+// end.
 func (f *InFlightSet) BeginRead(cut func()) (end func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -41,8 +41,9 @@ func (f *InFlightSet) BeginRead(cut func()) (end func()) {
 	}
 }
 
-// TryBegin marks a key as in flight, unless it is or the set is closing: then
-// it says which, in constant words. Whoever gets "" calls End.
+// TryBegin marks a key as in flight, unless it is in flight already or the set is
+// closing: then it says which, in constant words. A caller that gets "" has to call
+// End.
 func (f *InFlightSet) TryBegin(key string) (refusal string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

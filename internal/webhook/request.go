@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Body reads it all. A length that is only claimed does not get its memory at once.
+// Body reads the whole body. It does not allocate a length that is only claimed.
 func Body(body io.Reader, length int64) ([]byte, error) {
 	buf := make([]byte, 0, min(max(length, 511), 64<<10)+1)
 	for {
@@ -31,8 +31,8 @@ func Body(body io.Reader, length int64) ([]byte, error) {
 	}
 }
 
-// IsJSON takes application/json and its kin, such as application/vnd.x+json,
-// with any parameters.
+// IsJSON reports whether the type is application/json or of its kin, such as
+// application/vnd.x+json, with any parameters.
 func IsJSON(contentType string) bool {
 	if contentType == "application/json" {
 		return true
@@ -86,7 +86,7 @@ func Gunzip(body []byte, limit int64) ([]byte, error) {
 	return Body(capped, int64(len(body)))
 }
 
-// cappedReader fails where io.LimitReader would cut silently.
+// cappedReader fails at its limit, where io.LimitReader would cut silently.
 type cappedReader struct {
 	io.Reader
 	left int64
@@ -100,8 +100,8 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// LooksBase64 reports whether a body that is no JSON would be some after
-// base64 is decoded, as API gateways encode bodies.
+// LooksBase64 reports whether a body that is not JSON is base64 of JSON, as some API
+// gateways send it.
 func LooksBase64(body []byte) bool {
 	start := bytes.TrimSpace(body)
 	start = start[:min(len(start), 64)]

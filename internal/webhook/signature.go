@@ -15,7 +15,8 @@ import (
 // Secrets check signatures: the hex HMAC-SHA256 of a body under any of them.
 type Secrets []*secret
 
-// secret keeps the states of HMAC under it: making one costs more than using it.
+// secret keeps HMAC states of a secret for use again: making one costs more than using
+// it.
 type secret struct{ states sync.Pool }
 
 type state struct {
@@ -23,8 +24,8 @@ type state struct {
 	sum [sha256.Size]byte
 }
 
-// NewSecrets are ready for use. None of them may be empty, since anybody can
-// sign with that.
+// NewSecrets makes Secrets of the texts. No text may be empty, since anybody can sign
+// with that.
 func NewSecrets(texts []string) Secrets {
 	secrets := make(Secrets, len(texts))
 	for i, text := range texts {
@@ -34,7 +35,8 @@ func NewSecrets(texts []string) Secrets {
 	return secrets
 }
 
-// Signed tries every secret, in the same time whichever it is.
+// Signed reports whether the signature is that of the body under any secret. It takes
+// the same time whichever secret that is.
 func (s Secrets) Signed(body []byte, signature string) bool {
 	var text [2 * sha256.Size]byte
 	var sum [sha256.Size]byte
@@ -51,7 +53,7 @@ func (s Secrets) Signed(body []byte, signature string) bool {
 	return good == 1
 }
 
-// compare gives 1 where sum is the body's, else 0.
+// compare gives 1 where sum is the body's signature, else 0.
 func (s *secret) compare(body []byte, sum *[sha256.Size]byte) int {
 	st := s.states.Get().(*state)
 	defer s.states.Put(st)
@@ -60,10 +62,10 @@ func (s *secret) compare(body []byte, sum *[sha256.Size]byte) int {
 	return subtle.ConstantTimeCompare(st.mac.Sum(st.sum[:0]), sum[:])
 }
 
-// Tokens are the digests of those that a message may bear.
+// Tokens are the digests of the tokens that a message may bear.
 type Tokens [][sha256.Size]byte
 
-// NewTokens keeps no token itself.
+// NewTokens makes the Tokens of the texts. It does not keep the texts.
 func NewTokens(texts []string) Tokens {
 	tokens := make(Tokens, len(texts))
 	for i, text := range texts {
@@ -72,7 +74,8 @@ func NewTokens(texts []string) Tokens {
 	return tokens
 }
 
-// Have compares digests, so that not even a token's length shows in the time.
+// Have reports whether given is one of the tokens. It compares digests, so that not
+// even a token's length shows in the time.
 func (t Tokens) Have(given []byte) bool {
 	digest, good := sha256.Sum256(given), 0
 	for _, token := range t {

@@ -31,14 +31,14 @@ func UniqueMembers(data []byte, member func(quoted, name, value []byte) bool) (d
 	return f.digest(), nil
 }
 
-// form is an object on its way to its canonical form. It is read from data that
-// are known to be JSON, so that nothing is checked again. Its text has the members
-// as they came, and objects says how to put them in order at the end: if each
-// object were moved when it has been read, a deep one would be moved once for each level.
+// form is an object on its way to its canonical form. It is read from data that are
+// known to be JSON, so nothing is checked again. Its text has the members as they
+// came, and objects says how to put them in order at the end. An object that were
+// moved when it has been read would be moved once for each level above it.
 type form struct {
 	data    []byte
 	at      int
-	room    int // what names may still take
+	room    int // bytes that names may still take
 	text    []byte
 	names   []named    // of the members of the objects that are open
 	objects []unsorted // large ones that are not in order, each after those in it
@@ -56,7 +56,7 @@ type named struct {
 // objects end before its end.
 type piece struct{ start, end, objects int }
 
-// unsorted is what stands between the braces of an object that is not in order.
+// unsorted is the text between the braces of an object that is not in order.
 type unsorted struct {
 	piece        // objects are those before it
 	from, to int // of pieces
@@ -64,8 +64,8 @@ type unsorted struct {
 
 var forms = sync.Pool{New: func() any { return new(form) }}
 
-// What a form may hold on to, bytes and members: it is made for callbacks of a
-// few kilobytes, and nothing of them stays in it.
+// The bytes and members that a form may keep for its next use: it is made for
+// callbacks of a few kilobytes. Nothing of a callback stays in it.
 const (
 	keptBytes   = 16 << 10
 	keptMembers = 512
@@ -92,7 +92,7 @@ func (f *form) skip() {
 	}
 }
 
-// more comes to the next member or element, or passes the end over.
+// more goes to the next member or element, or past the end.
 func (f *form) more(end byte) bool {
 	f.skip()
 	if f.data[f.at] == ',' {
@@ -124,7 +124,7 @@ func (f *form) value() error {
 	return nil
 }
 
-// string gives a string as it stands, and what it says.
+// string gives a string as it stands, and its content.
 func (f *form) string() (quoted, content []byte) {
 	from, escaped, ascii := f.at, false, byte(0)
 	for f.at++; f.data[f.at] != '"'; f.at++ {
@@ -161,7 +161,7 @@ func (f *form) array() error {
 	return nil
 }
 
-// object reads an object. What its members are for is asked only of the outermost one.
+// object reads an object. It calls member only for the members of the outermost one.
 func (f *form) object(member func(quoted, name, value []byte) bool) error {
 	f.at++
 	f.text = append(f.text, '{')
@@ -219,8 +219,8 @@ func (f *form) add(member func(quoted, name, value []byte) bool, o unsorted) err
 	return nil
 }
 
-// order puts the members of o in order, at once where that is little to move,
-// or notes how.
+// order puts the members of o in order, at once where there is little to move, or
+// notes the order.
 func (f *form) order(o unsorted, members []named) error {
 	slices.SortFunc(members, byName)
 	o.from = len(f.pieces)
@@ -246,11 +246,11 @@ func (f *form) order(o unsorted, members []named) error {
 	return nil
 }
 
-// little is how long an object may be that is moved within text, and so the
-// most that a byte can be moved: it holds no more levels than that.
+// little is the length up to which an object is moved within text. It also bounds how
+// often a byte can be moved, since such an object holds no more levels than that.
 const little = 1 << 10
 
-// byName orders by UTF-16, as RFC 8785 wants it.
+// byName orders by UTF-16, as RFC 8785 demands.
 func byName(a, b named) int {
 	for i := range min(len(a.name), len(b.name)) {
 		if x, y := a.name[i], b.name[i]; x != y {
@@ -282,9 +282,9 @@ func (f *form) digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// write writes a part of text with its objects in order, from its end to its
-// beginning, since an object stands after those in it. It begins below left and
-// returns how much is left then.
+// write writes a part of text with its objects in order. It goes from the part's end
+// to its beginning, since an object stands after those in it. It fills sorted from left
+// downwards, and returns how far it has come.
 func (f *form) write(p piece, left int) int {
 	end := p.end
 	for i := p.objects - 1; i >= 0 && f.objects[i].start >= p.start; {
@@ -308,8 +308,8 @@ func (f *form) put(text []byte, left int) int {
 	return left - copy(f.sorted[left-len(text):], text)
 }
 
-// What names may take, by object: one of few, and one of many, such as nobody's
-// callback has.
+// The bytes that a name may take: in an object of few names, and in one of so many
+// that no real callback has it.
 const (
 	fewNames      = 64
 	roomPerName   = 40

@@ -24,9 +24,9 @@ var (
 
 // Members gives the members of the object that data must be, in the order of
 // the text: each with its name as it stands, its name decoded, and its value.
-// They are parts of data, but for a name that needed decoding. The error is an
-// *Error; it comes after the members that stand before the damage. A second
-// value after the object is damage too.
+// They are parts of data, except a name that needed decoding. The error is an
+// *Error; the members before the damage have been given then. A second value after
+// the object is damage too.
 func Members(data []byte, member func(quoted, name, value []byte)) error {
 	r := readers.Get().(*reader)
 	defer readers.Put(r)
@@ -45,9 +45,9 @@ func Members(data []byte, member func(quoted, name, value []byte)) error {
 	return placeless(err)
 }
 
-// First is the value of an object's first member with exactly that name; nil
-// where there is none before the object ends or is damaged. Nothing behind it is
-// looked at.
+// First is the value of an object's first member with exactly that name; nil where
+// there is none before the object ends or is damaged. It looks at nothing behind that
+// member.
 func First(data []byte, name string) []byte {
 	r := readers.Get().(*reader)
 	defer readers.Put(r)
@@ -79,7 +79,7 @@ func isObject(data []byte) error {
 	return r.end()
 }
 
-// placeless is the *Error of a document whose names nobody has said to be known.
+// placeless is an *Error without a path: the document's names may be anybody's words.
 func placeless(err error) error {
 	if err == nil {
 		return nil
@@ -117,7 +117,7 @@ func (r *reader) open() error {
 	return err
 }
 
-// more is true before damage too: the next member is an error then.
+// more is true before damage too; reading the next member then fails.
 func (r *reader) more() bool { return r.dec.PeekKind() != '}' }
 
 func (r *reader) member() (quoted, name, value []byte, err error) {

@@ -30,8 +30,7 @@ func (set Set[T]) Decode(data []byte, value *T) error {
 	return nil
 }
 
-// Value is the value that text says. The constant's own spelling costs no
-// allocation.
+// Value is the value of a text. The constant's own spelling costs no allocation.
 func (set Set[T]) Value(text []byte) T {
 	if known, ok := set[string(text)]; ok {
 		return known

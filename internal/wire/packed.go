@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxPacking is how many strings are opened to get at the JSON in them, and how
-// many levels a search goes down. Twice has been seen.
+// maxPacking is how many strings within each other are opened to get at the JSON in
+// them, and how many levels a search goes down. Two have been seen.
 const maxPacking = 4
 
 // Unpack takes a JSON value out of the strings that it is packed in.
@@ -39,10 +39,10 @@ func IsEmpty(raw json.RawMessage) bool {
 	return container && len(raw) > 1 && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
-// Search looks for members of these names in an object, or else in objects in
-// an array or a further object; each of them may be JSON in a string. What such
-// a member holds, or each element of it where it is an array, goes to found, out
-// of any strings and unless it is empty: by the order of names within an object.
+// Search looks for members of these names in an object, or else in objects in an array
+// or a further object; each of them may be JSON in a string. It calls found with the
+// value of such a member, or with each element where the value is an array: taken out
+// of any strings, unless it is empty, and in the order of names within an object.
 func Search(raw json.RawMessage, names []string, found func(name string, value json.RawMessage)) {
 	search(raw, names, maxPacking, found)
 }
@@ -73,7 +73,7 @@ func search(raw json.RawMessage, names []string, depth int, found func(string, j
 	}
 }
 
-// each gives the elements of a list, or the single one that is no list.
+// each gives the elements of a list, or a single value that is not in a list.
 func each(list json.RawMessage, found func(json.RawMessage)) {
 	list = Unpack(list)
 	single := []json.RawMessage{list}

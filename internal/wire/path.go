@@ -11,7 +11,7 @@ import (
 const maxSegments = 16 // a longer path helps nobody
 
 // path writes a pointer as "data[3].created". Names that are not fields of t's
-// structs are * in it: they can be ids or what people wrote.
+// structs become *: they can be ids or people's words.
 func path(pointer jsontext.Pointer, t reflect.Type) string {
 	var b strings.Builder
 	segments := 0
@@ -27,7 +27,7 @@ func path(pointer jsontext.Pointer, t reflect.Type) string {
 				t = t.Elem()
 				continue
 			}
-			t = bare(t.Elem()) // the list's one element
+			t = bare(t.Elem()) // a single value in place of a list
 		}
 		if b.Len() > 0 {
 			b.WriteByte('.')
@@ -39,7 +39,7 @@ func path(pointer jsontext.Pointer, t reflect.Type) string {
 	return b.String()
 }
 
-// below gives the name of what token names in a t, and its type where known.
+// below gives the name that token has in a t, and its type where that is known.
 func below(t reflect.Type, token string) (string, reflect.Type) {
 	if t == nil {
 		return "*", nil

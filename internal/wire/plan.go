@@ -23,7 +23,7 @@ type field struct {
 	plan  *plan
 }
 
-// how is the row of the table that a type belongs to.
+// how is a type's row in the table of decode.
 type how uint8
 
 const (
@@ -55,7 +55,8 @@ func planOf(t reflect.Type) *plan {
 	return p
 }
 
-// newPlan makes the plans of a type and of those below it, which may be itself.
+// newPlan makes the plans of a type and of the types below it. One of these may be the
+// type itself.
 func newPlan(t reflect.Type, made map[reflect.Type]*plan) *plan {
 	if p, ok := made[t]; ok {
 		return p
@@ -126,8 +127,8 @@ func nameOf(f reflect.StructField) string {
 }
 
 // find gives the index of a name as it stands in JSON, and whether it is the
-// exact one; -1 where it is none in any case. The server keeps an order, so the
-// search begins at the field after the last.
+// exact one; -1 where no field has the name in any case. The server keeps an order, so
+// the search begins at the field after the last.
 func (p *plan) find(quoted []byte, from int) (i int, exact bool) {
 	name := quoted[1 : len(quoted)-1]
 	for range p.fields {

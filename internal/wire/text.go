@@ -8,7 +8,7 @@ import (
 )
 
 // Text is a JSON string's content, the literal of a number or boolean, and ""
-// for anything else, bytes that are no JSON included.
+// for anything else, bytes that are not JSON included.
 func Text(raw []byte) string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
@@ -37,8 +37,8 @@ func unquote(raw []byte) string {
 	return string(text)
 }
 
-// unquoted is the content of what the decoder has found to be a string, a part
-// of it where that is possible.
+// unquoted is the content of raw, which the decoder has found to be a string. It is a
+// part of raw where that is possible.
 func unquoted(raw []byte) []byte {
 	if inner := raw[1 : len(raw)-1]; isPlain(inner) {
 		return inner
@@ -47,7 +47,7 @@ func unquoted(raw []byte) []byte {
 	return text
 }
 
-// isPlain reports whether what is between a string's quotes is its content.
+// isPlain reports whether the text between a string's quotes is its content.
 func isPlain(inner []byte) bool {
 	for _, c := range inner {
 		if c == '\\' || c >= utf8.RuneSelf {

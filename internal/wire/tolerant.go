@@ -32,7 +32,7 @@ func (d *decoder) value(dec *jsontext.Decoder, v any) error {
 //	map, struct       an object as JSON in a string
 //	pointer           nil where the value does not fit
 //	json.RawMessage   anything, null too
-//	own UnmarshalJSON as it says; where it fails, absent
+//	own UnmarshalJSON what it takes; where it fails, absent
 //
 // A time and the open sets are leaves with an UnmarshalJSON of their own.
 func (d *decoder) decode(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
@@ -88,7 +88,7 @@ func (d *decoder) text(dec *jsontext.Decoder, to reflect.Value) error {
 	return err
 }
 
-// word makes a string. Answers repeat short ones, names and outcomes, and often
+// word makes a string. Answers repeat short ones, such as names and outcomes, often
 // from one answer to the next.
 func (d *decoder) word(text []byte) string {
 	n := len(text)
@@ -149,7 +149,7 @@ func whole(raw []byte) (int64, bool) {
 	return int64(f), true
 }
 
-// isNumber reports whether text is a number of JSON's: Go knows more of them.
+// isNumber reports whether text is a number in JSON: Go reads more forms.
 func isNumber(text string) bool {
 	value := jsontext.Value(text)
 	return value.Kind() == '0' && value.IsValid()
@@ -180,8 +180,8 @@ func (d *decoder) raw(dec *jsontext.Decoder, to reflect.Value) error {
 	return nil
 }
 
-// keeper decodes an object that keeps its own text. One in a string keeps what
-// the string holds.
+// keeper decodes an object that keeps its own text. An object in a string keeps the
+// string's content.
 func (d *decoder) keeper(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
 	before, isObject := dec.InputOffset(), dec.PeekKind() == '{'
 	if err := d.object(dec, to, p); err != nil || d.misfit || !isObject {
@@ -195,7 +195,7 @@ func (d *decoder) keeper(dec *jsontext.Decoder, to reflect.Value, p *plan) error
 // roomPerValue is what an own UnmarshalJSON of a map may take for each value in it.
 const roomPerValue = 150
 
-// values is about how many there are in raw, in strings too.
+// values estimates how many values raw holds, those in strings included.
 func values(raw []byte) int {
 	return bytes.Count(raw, []byte{','}) + bytes.Count(raw, []byte{'{'}) + bytes.Count(raw, []byte{'['})
 }
@@ -247,7 +247,7 @@ func (d *decoder) pointer(dec *jsontext.Decoder, to reflect.Value, below *plan) 
 	return err
 }
 
-// absent passes a value over.
+// absent skips a value.
 func (d *decoder) absent(dec *jsontext.Decoder, to reflect.Value) error {
 	to.SetZero()
 	d.misfit = true
@@ -331,8 +331,8 @@ func (d *decoder) dict(dec *jsontext.Decoder, to reflect.Value, below *plan) err
 	return err
 }
 
-// mapCost is what Go's maps take for one more element: eight slots at first,
-// and from then on twice as many each time they are full.
+// mapCost is the memory of a Go map for one more element: it has eight slots at first,
+// and twice as many each time it is full.
 func mapCost(n, slot int) int {
 	switch {
 	case n == 0:
@@ -373,7 +373,7 @@ func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, below *plan) err
 	return err
 }
 
-// grow makes a list one longer.
+// grow makes a list one element longer.
 func (d *decoder) grow(to reflect.Value, n, size int) error {
 	if n == to.Cap() {
 		more := max(n, 1)
@@ -401,8 +401,8 @@ func (d *decoder) single(to reflect.Value, below *plan, decode func(reflect.Valu
 	return err
 }
 
-// packed takes the object or list that a string holds as JSON. A string that
-// holds none is a list's one element, and no object.
+// packed takes the object or list that a string holds as JSON. Any other string is a
+// list's only element, and not an object.
 func (d *decoder) packed(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
 	raw, err := dec.ReadValue()
 	if err != nil {
@@ -423,7 +423,7 @@ func (d *decoder) packed(dec *jsontext.Decoder, to reflect.Value, below *plan) e
 	return nil
 }
 
-// inner decodes what is no part of the document as it stands.
+// inner decodes text that is not a part of the document as it stands.
 func (d *decoder) inner(text []byte, to reflect.Value) error {
 	outer := d.data
 	defer func() { d.data = outer }()

@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	return e.Reason + " at " + e.Path
 }
 
-// Unwrap gives Err, so nil for most.
+// Unwrap gives Err, which is nil for most.
 func (e *Error) Unwrap() error { return e.Err }
 
 // TrimBOM cuts off a UTF-8 byte order mark, which is not part of the JSON.
@@ -106,15 +106,15 @@ type Keeper interface{ Keep(raw []byte) }
 
 const longestWord = 32
 
-// decoder is one decoding. Its options know it, so that it is used again rather
-// than made anew.
+// decoder is one decoding. Its options point to it, so it is used again rather than
+// made anew.
 type decoder struct {
 	data    []byte        // the document, or the text of a string that is being taken apart
 	room    int           // bytes of memory that lists and maps may still take
 	misfit  bool          // the value that was decoded last is absent: null, or of no kind that fits
 	name    reflect.Value // of a map's element, on its way into the map
 	words   [512]string   // short ones, in case they come again
-	options json.Options  // the table, and what of JSON's grammar is let pass
+	options json.Options  // the table, and the faults of grammar that are tolerated
 }
 
 var decoders = sync.Pool{New: func() any {
@@ -138,9 +138,9 @@ var ErrMany = errors.New(reasonMany)
 
 var errNull = errors.New(reasonNull)
 
-// What lists and maps may take. A tidy document takes about as much as it is
-// long, and one of nothing but commas comes to an end: with the bytes themselves,
-// the strings and what growing leaves behind it costs less than ten times its size.
+// The memory that lists and maps may take. A tidy document takes about as much as it
+// is long. One of nothing but commas is refused in time: with its bytes, the strings
+// and the memory that growing leaves behind, it costs less than ten times its size.
 const (
 	roomPerByte = 3
 	roomAtLeast = 64 << 10
