@@ -69,12 +69,12 @@
 // The wait before the next try is random, from nothing to a bound of 200 ms that
 // doubles with each try up to 10 seconds. A Retry-After header replaces it, in
 // seconds or as a date, which is compared with the answer's own Date. So do
-// Retry-After-Ms and, on a 429, RateLimit-Reset. A wait longer than 60 seconds does
-// not begin: the call fails. A 429 of the API, and a 403 or 503 with a Retry-After, stop all calls of the
-// client, and of those that [Client.With] made of it, until the wait is over; those
-// of an object store delay their own request only. No wait begins that would outlast the
-// context's deadline: the call then fails at once, with the API's last answer
-// and context.DeadlineExceeded in the error.
+// Retry-After-Ms and, on a 429, RateLimit-Reset. A time longer than 60 seconds is
+// not waited for: the call fails. A 429 of the API, and a 403 or 503 with a
+// Retry-After, stop all calls of the client, and of those that [Client.With] made of
+// it, until the wait is over; those of an object store delay their own request only.
+// No wait begins that would outlast the context's deadline: the call then fails at
+// once, with the API's last answer and context.DeadlineExceeded in the error.
 //
 // A token is fetched by the same rules, within 30 seconds, once on behalf of all
 // callers who need it. Credentials that were refused are not sent again for a

@@ -55,8 +55,8 @@ type Entry struct {
 	Name    string `json:"name"` // with slashes, below the bundle's folder
 	Size    int64  `json:"size"` // in bytes
 	SHA256  string `json:"sha256"`
-	FlowID  string `json:"flowId,omitempty"`  // of a photo or document: the flow that it was uploaded in
-	FieldID string `json:"fieldId,omitempty"` // and the field
+	FlowID  string `json:"flowId,omitempty"`  // the flow that a photo or document was uploaded in
+	FieldID string `json:"fieldId,omitempty"` // the field that it was uploaded in
 }
 
 // Missing is a file of the profile that is not in the bundle.
@@ -120,7 +120,7 @@ func Write(ctx context.Context, client *trulioo.Client, clientID string, w io.Wr
 	defer func() { _ = os.RemoveAll(dir) }()
 	missing := Save(ctx, client, clientID, dir)
 	if _, err := os.Stat(filepath.Join(dir, ManifestName)); err != nil {
-		return missing // it is not finished
+		return missing // the folder is not finished
 	}
 	archive := zip.NewWriter(w)
 	if err := errors.Join(archive.AddFS(os.DirFS(dir)), archive.Close()); err != nil {
@@ -138,7 +138,7 @@ type builder struct {
 }
 
 func (b *builder) build(saved []trulioo.SavedFile, missing error) error {
-	_ = b.root.Remove(ManifestName) // it is of an earlier bundle, and may not be true for this one
+	_ = b.root.Remove(ManifestName) // an earlier bundle's manifest may not be true for this one
 	for _, file := range saved {
 		if err := b.addFile(file); err != nil {
 			return err
@@ -163,7 +163,7 @@ func (b *builder) build(saved []trulioo.SavedFile, missing error) error {
 	return b.put(ManifestName, append(text, '\n'))
 }
 
-// addFile takes up a photo or document that is in the folder.
+// addFile adds a photo or document that is in the folder to the manifest.
 func (b *builder) addFile(saved trulioo.SavedFile) error {
 	name := FilesName + "/" + saved.Name
 	file, err := b.root.Open(name)
@@ -238,7 +238,7 @@ func (b *builder) put(name string, content []byte) error {
 	return failed("write "+name, err)
 }
 
-// failed names what failed, without the path, which can be personal.
+// failed names the operation that failed, without the path, which can be personal.
 func failed(operation string, err error) error {
 	if err == nil {
 		return nil

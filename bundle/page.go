@@ -32,11 +32,11 @@ type View struct {
 	File func(ref trulioo.FileRef) (link, image string)
 }
 
-// Sections writes what a bundle's page says of a profile, from what was entered to
-// the timeline, as HTML for a page of your own: without styles, scripts and
-// anything from outside, so that it can stand under a strict Content-Security-Policy.
-// Your style sheet gives the classes a look: part, card, word, good, bad, doubt, soft,
-// mono, photos, veil.
+// Sections writes the parts of a bundle's page, from what was entered to the timeline,
+// as HTML for a page of your own. It has no styles, no scripts and nothing from
+// outside, so it can stand under a strict Content-Security-Policy. Your style sheet
+// gives the classes a look: part, card, word, good, bad, doubt, soft, mono, photos,
+// veil.
 func Sections(w io.Writer, profile *trulioo.Profile, view View) error {
 	if profile == nil {
 		return &trulioo.ArgumentError{Argument: "profile", Reason: "must not be nil"}
@@ -69,7 +69,7 @@ func when(t trulioo.Time) string {
 type photo struct {
 	Entry
 
-	Image template.URL // "" for what a browser cannot show in a page
+	Image template.URL // "" for a file that a browser cannot show in a page
 }
 
 // imageBytes is how large a photo can be to be shown on the page itself.
@@ -111,7 +111,7 @@ type page struct {
 	mask func(string) string
 }
 
-// Own is what a person wrote, or what is about a person.
+// Own masks a text that a person wrote, or that is about a person.
 func (p page) Own(value string) string {
 	if p.mask == nil {
 		return value
@@ -119,10 +119,10 @@ func (p page) Own(value string) string {
 	return p.mask(value)
 }
 
-// Masked reports whether what is personal is hidden.
+// Masked reports whether personal values are hidden.
 func (p page) Masked() bool { return p.mask != nil }
 
-// entered is one question with what was answered to it, over all flows.
+// entered is one question with its answers, over all flows.
 type entered struct {
 	Label    string
 	Answers  []trulioo.Answer // one where all agree
@@ -141,7 +141,7 @@ type check struct {
 // shownPhoto is a file as the page shows it.
 type shownPhoto struct {
 	Link, Name, Label string
-	Image             any    // the address of what is shown: a template.URL, or a string that the template checks; empty for none
+	Image             any    // the address of the image: a template.URL, or a string that the template checks; empty for none
 	Size              int64  // with SHA256
 	SHA256            string // "" where the file was not read
 }
@@ -176,8 +176,8 @@ func label(f trulioo.Field) string {
 	return cmp.Or(strings.TrimSpace(f.Name), f.NormalizedName, string(f.Role))
 }
 
-// answers groups the fields by what they ask for: by role, else by the vendor's
-// name, else by the label.
+// answers groups the fields by the question that they ask: by role, else by the
+// vendor's name, else by the label.
 func answers(p *trulioo.Profile) []entered {
 	grouped := map[string]*entered{}
 	var order []string
@@ -205,8 +205,8 @@ func answers(p *trulioo.Profile) []entered {
 	return all
 }
 
-// question tells what a field asks for. A city and a postal code have a role in
-// two spellings.
+// question names the question that a field asks. A city and a postal code have a role
+// in two spellings.
 func question(f trulioo.Field) string {
 	switch f.Role {
 	case trulioo.RoleAddressCity:

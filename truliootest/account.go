@@ -13,13 +13,13 @@ import (
 // account, byte for byte.
 type AccountSpec struct {
 	Clients   int    // how many end clients
-	Seed      uint64 // of everything about them
+	Seed      uint64 // everything about them follows from it
 	Workflows int    // how many workflows; default 5
 
 	End          time.Time     // when the newest client was created; default 10 June 2024, or now where that is earlier
 	Spacing      time.Duration // between two creations; default 10 minutes
 	Ties         int           // how many clients share each moment of creation; default 1
-	UndatedEvery int           // every n-th client has no dates: 0, null and absent in turn; 0 is none
+	UndatedEvery int           // every n-th client has no dates: 0, null and absent in turn; 0 means that all have dates
 	Mocks        bool          // answer as the test half of a real account does: one invented transaction for everybody, all clear, and empty full service details
 	DetailsBytes int           // the least size of one profile's full service details; default 3,000
 }
@@ -55,7 +55,7 @@ type Account struct {
 	sample  *sampleLists // the vendor's own answers instead of lists
 }
 
-// record is what is known of a client without inventing it.
+// record holds the facts about a client that are not invented when it is asked for.
 type record struct {
 	born              uint32 // the date in its id, which never changes
 	created, modified Date
@@ -142,7 +142,7 @@ func (a *Account) id(i int) string {
 	return hex.EncodeToString(raw[:])
 }
 
-// find is the index of a client that is there.
+// find gives the index of a client, unless it was removed.
 func (a *Account) find(id string) (int, bool) {
 	if i, ok := a.own[id]; ok {
 		return i, true
@@ -269,9 +269,9 @@ func (a *Account) editInvented(id string, change func(*record)) bool {
 	return invented
 }
 
-// order is the clients sorted by a timestamp, oldest first, those without one
-// before all others. Clients of the same second stay in the order they came.
-// The caller holds the lock for writing.
+// order sorts the clients by a timestamp, oldest first, those without one before all
+// others. Clients of the same second stay in the order they came. The caller holds
+// the lock for writing.
 func (a *Account) order(by Timestamp) []int32 {
 	if a.sorted[by] != nil {
 		return a.sorted[by]

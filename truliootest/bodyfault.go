@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-// cutKind is what happens inside of a body.
+// cutKind says what happens inside of a body.
 type cutKind int
 
 const (

@@ -27,7 +27,7 @@ func (s *Server) shared() []trulioo.Option {
 	}
 }
 
-// Client is a client of the server: Options and then opts. For version 1 or the
+// Client makes a client of the server, with Options and then opts. For version 1 or the
 // test account give WithAPIVersion or WithEnvironment to the client's With. An
 // option that the library refuses fails the test of NewServer, and panics for a
 // server of Start. The client's idle connections end with the server.

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long the conformance tests wait for the end of a lease by a foreign
-// clock, or for the end of a brake.
+// clock, or for the end of a pause before the next fetch.
 const patience = 5 * time.Second
 
 // eventually asks until the condition holds.
@@ -30,12 +30,12 @@ func eventually(t *testing.T, what string, come func() bool) {
 	}
 }
 
-// TestDeduper holds a trulioo.Deduper to the contract: a claim is exclusive,
+// TestDeduper tests that a trulioo.Deduper keeps the contract: a claim is exclusive,
 // only its holder can commit or release, a committed event stays done, and an event
 // whose holder died is new again when the lease ends. open returns the Deduper for
 // each subtest, which may be the same one, since every key is new. It must remember a
-// handled event for a minute at least. The test
-// takes less than a second where leases end on time.
+// handled event for a minute at least. The test takes less than a second where leases
+// end on time.
 func TestDeduper(t *testing.T, open func(t *testing.T) trulioo.Deduper) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, dedupes){
@@ -143,8 +143,8 @@ func endedLeaseIsFenced(t *testing.T, c dedupes) {
 	c.reserve(t, key, time.Minute)
 }
 
-// lateHolderCanCommit: nobody came while the lease was over, so that what was
-// done counts.
+// lateHolderCanCommit: nobody came after the lease was over, so the holder's work
+// counts.
 func lateHolderCanCommit(t *testing.T, c dedupes) {
 	key := rand.Text()
 	claim := c.reserve(t, key, time.Millisecond)
@@ -219,7 +219,7 @@ func eachEventOfManyRunsOnce(t *testing.T, c dedupes) {
 	}
 }
 
-// TestTokenStore holds a trulioo.TokenStore to the contract: one fetch at a
+// TestTokenStore tests that a trulioo.TokenStore keeps the contract: one fetch at a
 // time for a key and its token for all who wait, a refused token is replaced
 // for everybody, keys share nothing, a caller's context ends its own wait and
 // nobody else's, and a failed fetch is reported and tried again. open returns the
@@ -345,7 +345,7 @@ func failedFetchIsTriedAgain(t *testing.T, c *tokens) {
 	broken := errors.New("no way to the token endpoint")
 	_, err := c.store.Token(t.Context(), c.key, "", func(context.Context) (*oauth2.Token, error) { return nil, broken })
 	if !errors.Is(err, broken) {
-		t.Fatalf("the error of fetch is not told: %v", err)
+		t.Fatalf("Token does not return the error of fetch: %v", err)
 	}
 	eventually(t, "a failed fetch is tried again", func() bool {
 		got, err := c.store.Token(t.Context(), c.key, "", c.fetch)

@@ -22,14 +22,14 @@ func Equal(t testing.TB, want, got any) bool {
 	return len(places) == 0
 }
 
-// Diff compares two values of any type, as reflect.DeepEqual does but for times,
-// which are equal where they are the same instant, and for empty lists and maps,
-// which are equal to nil. It returns the place of each difference, such as
+// Diff compares two values of any type as reflect.DeepEqual does, with two exceptions:
+// times are equal if they are the same instant, and empty lists and maps are equal to
+// nil. It returns the place of each difference, such as
 // "FlowData{0}.FieldData{2}.Value", and nil where the values are equal.
 //
-// No value is in a place, and no key of a map, which can be an id or personal: {2}
+// A place holds no value, and no key of a map, which can be an id or personal: {2}
 // is the third key, in order, of both maps together. "." is the value as a whole. A
-// word in parentheses names a difference that is not one of value: (type), (length),
+// word in parentheses names a difference that is not in a value: (type), (length),
 // (missing) for a part that only want has, (extra) for one that only got has.
 func Diff(want, got any) []string {
 	d := &differ{seen: map[[2]uintptr]bool{}}
@@ -96,8 +96,8 @@ func sameTime(want, got reflect.Value) (same, isTime bool) {
 	return want.Interface().(time.Time).Equal(got.Interface().(time.Time)), true //nolint:forcetypeassert // just checked
 }
 
-// field is a place of a struct. An embedded type gives its fields to the outer
-// one, and so is no place of its own.
+// field is a place of a struct. An embedded type gives its fields to the outer one, so
+// it is not a place of its own.
 func field(place string, f reflect.StructField) string {
 	switch {
 	case f.Anonymous:

@@ -28,11 +28,11 @@
 // Afterwards a test can ask [Server.Count], [Server.Connections],
 // [Server.BytesSent] and [Server.Requests].
 //
-// [TestDeduper] and [TestTokenStore] hold a store of yours to the contract of
-// trulioo.Deduper and trulioo.TokenStore, as they hold ours.
+// [TestDeduper] and [TestTokenStore] test that a store of yours keeps the contract of
+// trulioo.Deduper and trulioo.TokenStore, as they test ours.
 //
-// [Equal] and [Diff] compare what must not be printed: they name the places that
-// differ, and no value.
+// [Equal] and [Diff] compare values that must not be printed: they name the places
+// that differ, and no value.
 //
 // Time comes from package time, and [InMemory] needs no sockets, so a whole
 // test can run in a testing/synctest bubble.

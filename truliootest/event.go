@@ -10,8 +10,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// EventSpec says what a built event shall hold. A zero field has a value that
-// fits the others; Fields adds to the callback's top level, and replaces there.
+// EventSpec says what a built event holds. A zero field gets a value that fits the
+// others. Fields adds members to the callback's top level, or replaces them.
 type EventSpec struct {
 	ClientID string         // the end client's id
 	FlowID   string         // the flow's id
@@ -23,8 +23,8 @@ type EventSpec struct {
 	Fields   map[string]any // anything else, as encoding/json encodes it
 }
 
-// eventClock is the time of the next event that was not given one: two events
-// of the same second that are alike otherwise would be taken for one.
+// eventClock is the time of the next event that was not given one. Two events of the
+// same second that are alike otherwise would count as one.
 var eventClock atomic.Int64
 
 func init() { eventClock.Store(1_718_011_363) }
@@ -45,8 +45,8 @@ var resultOf = map[trulioo.EventType]bool{
 }
 
 // NewEvent builds a callback of a type, known or not, and decodes it as a
-// WebhookHandler would. What the vendor documents is in its documented place;
-// form data, notes and tasks are in places made up here.
+// WebhookHandler would. Documented members are in their documented places; form data,
+// notes and tasks are in places made up here.
 func NewEvent(kind trulioo.EventType, spec EventSpec) *trulioo.Event {
 	if spec.Time.IsZero() {
 		spec.Time = time.Unix(eventClock.Add(1), 0)

@@ -19,9 +19,9 @@ type Fault struct {
 
 	path   string
 	skip   int
-	times  int // 0 is for ever
+	times  int // 0 means for ever
 	every  int
-	chance *rand.Rand // nil is always
+	chance *rand.Rand // nil means always
 	below  float64
 
 	seen, hits int
@@ -46,15 +46,15 @@ func Every(n int) When { return func(f *Fault) { f.every = n } }
 // or "/test/". Others are not counted.
 func Path(part string) When { return func(f *Fault) { f.path = part } }
 
-// Chance strikes with probability p, from 0 to 1, by a source of this seed.
+// Chance strikes with probability p, from 0 to 1, by a random source with this seed.
 func Chance(p float64, seed uint64) When {
 	return func(f *Fault) { f.below, f.chance = p, newRand(seed, 0xfa17) }
 }
 
-// Fail gives requests of op the effect instead of their answer, from now on
-// and as far as every condition of when allows; Any is every request, those for
-// tokens and unknown paths included. Of several faults that fit a request the
-// one added first decides, and those after it do not count the request.
+// Fail gives requests of op the effect in place of their answer, from now on and
+// where every condition of when holds. Any means every request, those for tokens and
+// unknown paths included. Of several faults that fit a request the one added first
+// decides, and those after it do not count the request.
 //
 //	srv.Fail(truliootest.GetClient, truliootest.Answer(429, "").RetryAfter("2"), truliootest.Times(3))
 //	srv.Fail(truliootest.Any, truliootest.Reset(), truliootest.Chance(0.1, 7))
@@ -162,7 +162,7 @@ func Reset() Effect {
 	return Handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { resetConnection(w) })
 }
 
-// Hang never answers: it ends with the client's patience or with the server.
+// Hang never answers: the request ends when the client gives up or the server closes.
 func Hang() Effect {
 	return Handle(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		<-r.Context().Done()
@@ -185,8 +185,8 @@ func CutChunked(n int64) Effect { return Effect{cut: cutChunked, at: n} }
 // formed as HTTP and ends in the middle.
 func Truncate(n int64) Effect { return Effect{cut: cutTruncate, at: n} }
 
-// Stall sends n bytes of the body, pauses for d and sends the rest. A d of 0 is
-// for ever.
+// Stall sends n bytes of the body, pauses for d and sends the rest. A d of 0 means for
+// ever.
 func Stall(n int64, d time.Duration) Effect { return Effect{cut: cutStall, at: n, pause: d} }
 
 // Delayed waits for d before anything else.
@@ -195,8 +195,8 @@ func (e Effect) Delayed(d time.Duration) Effect {
 	return e
 }
 
-// Header sets a header of the answer over what it would be, Content-Type for
-// one. An empty value removes it.
+// Header sets a header of the answer, such as Content-Type, in place of its normal
+// value. An empty value removes it.
 func (e Effect) Header(name, value string) Effect {
 	e.header = e.header.Clone()
 	if e.header == nil {
@@ -210,8 +210,8 @@ func (e Effect) Header(name, value string) Effect {
 // that a server might send.
 func (e Effect) RetryAfter(seconds string) Effect { return e.Header("Retry-After", seconds) }
 
-// RetryAfterDate sets Retry-After to the date that is so far away when the
-// answer is given. HTTP dates have whole seconds.
+// RetryAfterDate sets Retry-After to the time of the answer plus in, as a date. HTTP dates have
+// whole seconds.
 func (e Effect) RetryAfterDate(in time.Duration) Effect {
 	e.retryDate = in
 	return e

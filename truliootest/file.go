@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// ETag is what a file's answer says about its version.
+// ETag is the kind of ETag that a file's answer has.
 type ETag int
 
 // The kinds of ETag.
@@ -32,7 +32,7 @@ type Files struct {
 	Size              int64 // of every file, in bytes; the default is 20 to 80 KB, by the key
 	ETag              ETag
 	IgnoreRange       bool   // the whole file for a range
-	WrongContentRange bool   // a 206 whose Content-Range says other bytes than it has
+	WrongContentRange bool   // a 206 whose Content-Range names other bytes than it has
 	Chunked           bool   // no Content-Length
 	OpenEnded         bool   // neither Content-Length nor chunks: the file ends with the connection. A range is served well
 	ChangeEachRequest bool   // other bytes, and another ETag, for each request
@@ -92,7 +92,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, key string) {
 		header.Set("Accept-Ranges", "none")
 		switch {
 		case how.OpenEnded:
-			header.Set("Transfer-Encoding", "identity") // net/http's word for it; it is not sent
+			header.Set("Transfer-Encoding", "identity") // net/http's word for a body without chunks; it is not sent
 		case !how.Chunked:
 			header.Set("Content-Length", strconv.FormatInt(content.size, 10)) //nolint:gosec // the other case has no length
 		}

@@ -11,7 +11,7 @@ type Dialect struct {
 	Milliseconds     bool // timestamps have 13 digits
 	NumbersAsStrings bool // "42" where a number belongs
 	LowerCase        bool // statuses, service statuses and profile types
-	UnknownFields    bool // fields that nobody knows in every object, before the known ones; not among the keys of maps
+	UnknownFields    bool // every object has unknown fields before the known ones; maps do not
 }
 
 // WithDialect sets the form of the generated JSON.
@@ -35,7 +35,7 @@ func (d Dialect) appendTime(b []byte, seconds int64) []byte {
 	return d.appendNumber(b, seconds)
 }
 
-// appendUnknown writes a field with something of everything in it. The integer is
+// appendUnknown writes an unknown field that holds every kind of value. The integer is
 // over 2^53.
 func (d Dialect) appendUnknown(b []byte) []byte {
 	if !d.UnknownFields {
@@ -44,8 +44,8 @@ func (d Dialect) appendUnknown(b []byte) []byte {
 	return append(comma(b), `"x-new":{"a":[1.50,null,"ü"],"n":9007199254740993}`...)
 }
 
-// comma separates a member from the one before it, if there is one and none
-// has been written.
+// comma separates a member from the one before it. It writes nothing where there is
+// none, or where the comma is there already.
 func comma(b []byte) []byte {
 	if len(b) == 0 {
 		return b
@@ -72,8 +72,8 @@ func (p *jsonWriter) open(name string, bracket byte) {
 	}
 }
 
-// openMap begins an object whose names are the account's own: flows, fields,
-// files, lists. A name that nobody knows would be one of those.
+// openMap begins an object whose names are the account's own: flows, fields, files,
+// lists. It writes no unknown field, which would be one of those.
 func (p *jsonWriter) openMap(name string) {
 	p.name(name)
 	p.b = append(p.b, '{')
@@ -115,7 +115,7 @@ func (p *jsonWriter) raw(name, value string) {
 	p.b = append(p.b, value...)
 }
 
-// date writes a client's date in whichever way it is missing.
+// date writes a client's date, or the way in which it is missing.
 func (p *jsonWriter) date(name string, d Date) {
 	switch d {
 	case NoDate:

@@ -24,7 +24,7 @@ const (
 // Lie is how a field of the page envelope departs from the truth.
 type Lie int
 
-// The lies. What Low and High mean stands at the field.
+// The lies. Each field says what Low and High mean for it.
 const (
 	Truth Lie = iota
 	Low
@@ -32,14 +32,14 @@ const (
 	Random // now the truth, now Low, now High
 )
 
-// Listing is how the two lists behave. The zero value is the vendor's
-// documented behaviour; what the vendor leaves open is decided as the comments
-// say. The fields can be combined. Workflows heed MaxLimit, EmptyEvery,
-// RepeatFrom, Last and TotalPages only.
+// Listing is how the two lists behave. The zero value is the vendor's documented
+// behaviour; the comments of the fields say how the zero value decides where the
+// vendor says nothing. The fields can be combined. For workflows only MaxLimit,
+// EmptyEvery, RepeatFrom, Last and TotalPages count.
 type Listing struct {
-	MaxLimit      int       // the server's own upper bound of limit; 0 is 50
+	MaxLimit      int       // the server's own upper bound of limit; 0 means 50
 	OrderBy       Timestamp // the default is ByCreated
-	FilterBy      Timestamp // what before and after compare with; the default is ByCreated
+	FilterBy      Timestamp // the date that before and after look at; the default is ByCreated
 	Ascending     bool      // oldest first; the default is newest first
 	ShuffleTies   bool      // clients of the same second come in another order at each request
 	IncludeBefore bool      // a client of exactly "before" is in; by default it is not
@@ -50,8 +50,8 @@ type Listing struct {
 	RepeatedStatuses  bool   // each statuses is one status, commas included; by default commas separate several, and each statuses adds its own
 	WorkflowsPath     string // of the list of workflows, below the version; the default is "query/workflows"
 
-	EmptyEvery int   // every n-th page is empty and its rows come on the next one; at least 2, 0 is off
-	RepeatFrom int   // this page and all later ones have the rows of the page before it, for ever; 0 is off
+	EmptyEvery int   // every n-th page is empty and its rows come on the next one; at least 2; 0 means never
+	RepeatFrom int   // this page and all later ones have the rows of the page before it, for ever; 0 means never
 	Last       Lie   // Low: never true. High: always true
 	TotalPages Lie   // Low: one too few. High: one too many
 	Churn      Churn // changes before each list of clients
@@ -61,8 +61,8 @@ type Listing struct {
 	Before func(a *Account, r ListRequest)
 }
 
-// Churn changes the account before each list of clients, at random by the
-// server's seed and with the present as the time of the change.
+// Churn changes the account before each list of clients. The server's seed chooses
+// the clients, and the present is the time of each change.
 type Churn struct {
 	Inserts int // clients created
 	Deletes int // clients deleted
@@ -168,14 +168,15 @@ func (a *Account) clients(p page, f filter, now *settings, rng *rand.Rand) []byt
 	})
 }
 
-// filter is what the query asks for, as the server understands it.
+// filter is the query's filter as the server understands it.
 type filter struct {
-	after, before Date // inclusive; 0 is open
+	after, before Date // inclusive; 0 means open
 	statuses      []string
 	flow          string
 }
 
-// readFilter drops what it does not understand, as the vendor does with limit and page.
+// readFilter ignores values that it does not understand, as the vendor does with limit
+// and page.
 func readFilter(query url.Values, how Listing) filter {
 	var f filter
 	if how.IgnoreFilters {
@@ -213,7 +214,8 @@ func (how Listing) readBound(text string) (Date, bool) {
 	return Date(n), err == nil && n >= 0
 }
 
-// pick is the clients that pass the filter, oldest first. The result must not be changed.
+// pick gives the clients that pass the filter, oldest first. The result must not be
+// changed.
 func (a *Account) pick(f filter, how Listing) []int32 {
 	order := a.order(how.OrderBy)
 	timed := f.after != 0 || f.before != 0
@@ -262,7 +264,7 @@ func (a *Account) passes(i int32, f filter, by Timestamp) bool {
 	return f.flow == "" || slices.Contains(a.flowsOf(int(i)), f.flow)
 }
 
-// shuffleTies gives clients of the same second an order of this request only.
+// shuffleTies puts clients of the same second into an order of this request's own.
 func (a *Account) shuffleTies(rows []int32, by Timestamp, rng *rand.Rand) []int32 {
 	rows = slices.Clone(rows)
 	for start := 0; start < len(rows); {

@@ -99,7 +99,7 @@ func (c *memoryConn) reset() {
 
 type memoryAddr string
 
-// Network is "tcp": programs parse the address of such.
+// Network is "tcp", since programs parse the address of such a network.
 func (memoryAddr) Network() string { return "tcp" }
 
 // String is host:port.

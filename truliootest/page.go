@@ -12,8 +12,8 @@ type page struct {
 	how           Listing
 }
 
-// readPage silently falls back on anything it does not like, as the vendor
-// does: 20 rows, the first page.
+// readPage silently falls back to 20 rows and the first page for any value that it
+// does not accept, as the vendor does.
 func readPage(query url.Values, how Listing) page {
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil || limit < 1 || limit > 50 {
@@ -95,7 +95,7 @@ func (p page) render(rows int, d Dialect, rng *rand.Rand, appendRow func([]byte,
 	return append(b, "]}"...)
 }
 
-// told is the lie to tell this time.
+// told is the lie of one answer.
 func (l Lie) told(rng *rand.Rand) Lie {
 	if l == Random {
 		return Lie(rng.IntN(3))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// entered is one answer of a form. Most fields have a role, some a normalized
-// name, and some no more than a name.
+// entered is one answer of a form. Most fields have a role, some a normalized name, and
+// some only a name.
 type entered struct{ role, normalized, name, value string }
 
 var (
@@ -26,8 +26,8 @@ var (
 	companyForms = []string{"Ltd", "GmbH", "Inc.", "SARL"}
 )
 
-// answers are what client i entered in workflow k, its n-th. In the second one a
-// quarter of all spell the name in another way.
+// answers are the answers of client i in workflow k, its n-th. In the second workflow a
+// quarter of all clients spell the name in another way.
 func (a *Account) answers(i, n, k int) []entered {
 	if a.business(i) {
 		return a.companyAnswers(i, n)
@@ -56,7 +56,7 @@ func (a *Account) answers(i, n, k int) []entered {
 		{name: "Middle Name", normalized: "MiddleName", value: middle},
 		{name: "Occupation", value: occupation},
 	}
-	if k%4 == 2 { // as integrations have seen other forms
+	if k%4 == 2 { // a form that integrations have seen
 		own = []entered{
 			{role: "city", name: "City", value: place.city},
 			{role: "postal_code", name: "Postal code", value: place.postalCode},

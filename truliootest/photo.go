@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// photos are the invented cards that the files begin with, so that a page that
-// shows a photo has one to show. A decoder passes over the bytes behind it.
+// photos are the invented cards that the files begin with, so that a page with photos
+// has some to show. A decoder ignores the bytes behind a card.
 var photos = func() (drawn [16]func() []byte) {
 	for i := range drawn {
 		drawn[i] = sync.OnceValue(func() []byte { return card(mix(uint64(i))) })
@@ -19,7 +19,7 @@ var photos = func() (drawn [16]func() []byte) {
 	return drawn
 }()
 
-// skins are those of the portraits.
+// skins are the skin colours of the portraits.
 var skins = []color.RGBA{{244, 214, 188, 255}, {226, 181, 142, 255}, {198, 145, 104, 255}, {150, 101, 68, 255}, {104, 68, 46, 255}}
 
 // card draws a card of an invented person: a portrait and lines of text that say nothing.

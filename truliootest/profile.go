@@ -37,7 +37,7 @@ func (a *Account) elementID(k, n int) string {
 	return hexID(mix(a.spec.Seed^0xe1e) + uint64(k)<<16 + uint64(n)) //nolint:gosec // indices are not negative
 }
 
-// business reports whether client i is one: one in four.
+// business reports whether client i is a business, as one in four is.
 func (a *Account) business(i int) bool { return a.spec.Workflows > 1 && a.hash(i, 4)%4 == 0 }
 
 // flows are the workflows that client i has been through: none for one in
@@ -172,8 +172,8 @@ func (a *Account) summary(p *jsonWriter, i int) {
 	p.flag("statusManuallyChanged", r.manual)
 }
 
-// owner is the person who owns business i: the one who came last before it. A
-// person has none, and neither has a business that came before all people.
+// owner is the person who owns business i: the last person who came before it. A
+// person has no owner, and neither has a business that came before all people.
 func (a *Account) owner(i int) (int, bool) {
 	if !a.business(i) {
 		return 0, false
@@ -192,7 +192,7 @@ func (a *Account) uuid(n uint64) string {
 	return id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-8" + id[17:20] + "-" + id[20:32]
 }
 
-// user is the account, which is no person.
+// user writes the account's identifier, which is not a person.
 func (a *Account) user(p *jsonWriter, i int) {
 	if a.hash(i, 11)%9 != 0 {
 		p.text("user", a.uuid(0x05e7))

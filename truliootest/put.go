@@ -68,7 +68,7 @@ func (a *Account) disown(r *record) {
 // awkward allows odd profiles in Put, for the library's own tests.
 var awkward = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// readOwn takes from a profile what the lists need of it.
+// readOwn takes the members that the lists need from a profile.
 func readOwn(profile []byte) (*ownClient, record, error) {
 	var fields struct {
 		ID           string         `json:"id"`
@@ -158,9 +158,9 @@ var (
 type sampleLists struct{ workflows, clients []byte }
 
 // SampleAccount serves the sample answers of the vendor's reference page byte for
-// byte, whatever the page, the filters, the Listing and the Dialect. Its one
-// client has the id "string", and so has the key of its one file. The lists
-// say 0 elements and hold one, as they do on the page.
+// byte, whatever the page, the filters, the Listing and the Dialect. The id of its one
+// client is "string", and so is the key of its one file. The lists count 0 elements
+// and hold one, as they do on the page.
 func SampleAccount() *Account {
 	a := NewAccount(AccountSpec{})
 	if _, err := a.Put(sampleClient); err != nil {

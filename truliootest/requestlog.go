@@ -10,8 +10,8 @@ import (
 // logSize is how many requests the log keeps.
 const logSize = 1024
 
-// Request is one request that the server got, as it remembers it. Header holds
-// the bearer token and RawQuery a version 1 secret: both are the server's own.
+// Request is one request that the server got. Header holds the bearer token and
+// RawQuery a version 1 secret: both are the server's own.
 type Request struct {
 	Operation Operation   // Any for an unknown path
 	Method    string      // such as "GET"
@@ -106,8 +106,8 @@ func (c *counter) begin(op Operation, r *http.Request) *Request {
 	return entry
 }
 
-// wrote notes what is about to be sent, so that a test that has read an
-// answer finds it counted.
+// wrote counts bytes before they are sent, so that a test that has read an answer
+// finds it counted.
 func (c *counter) wrote(entry *Request, status int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ type Operation string
 
 // The operations of the Export API.
 const (
-	Any           Operation = "" // every one; counts unknown paths too
+	Any           Operation = "" // every operation, and unknown paths too
 	FetchToken    Operation = trulioo.OperationFetchToken
 	ListWorkflows Operation = trulioo.OperationListWorkflows
 	ListClients   Operation = trulioo.OperationListClients
@@ -129,8 +129,8 @@ func (s *Server) serveClient(w http.ResponseWriter, r *http.Request, to route) {
 	s.writeJSON(w, r, http.StatusOK, body)
 }
 
-// writeJSON sends a whole JSON document, gzipped where the server does that
-// and the client accepts it.
+// writeJSON sends a whole JSON document, gzipped where WithGzip is set and the client
+// accepts it.
 func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
@@ -148,7 +148,7 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, status int, b
 	_, _ = w.Write(body) //nolint:gosec // it is JSON, and says so
 }
 
-// answer sends a text whose type its first byte tells.
+// answer sends a text. Its first byte decides the content type.
 func answer(w http.ResponseWriter, status int, body string) {
 	kind := "text/plain; charset=utf-8"
 	switch {

@@ -106,9 +106,9 @@ func (s *Sender) Deliver(ctx context.Context, target string, ev *trulioo.Event, 
 }
 
 // Body is the body that Deliver posts: the event's JSON, compact, with the token and the
-// counter set. As in the vendor's bodies nothing is escaped that need not be:
-// "<", "&" and U+2028 stand as they are, so that a receiver which encodes the
-// body again before it checks the signature fails.
+// counter set. As in the vendor's bodies, only necessary escapes are used: "<", "&" and
+// U+2028 stand as they are. A receiver that encodes the body again before it checks
+// the signature therefore fails.
 func (s *Sender) Body(ev *trulioo.Event, retry int) ([]byte, error) {
 	plain, err := ev.MarshalJSON()
 	if err != nil {
@@ -138,8 +138,8 @@ func (s *Sender) Sign(body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Handshake posts a url_verification with a challenge that is hard to echo
-// wrongly, and says what was wrong with the answer.
+// Handshake posts a url_verification with a challenge that a careless receiver changes,
+// and says what was wrong with the answer.
 func (s *Sender) Handshake(ctx context.Context, target string) error {
 	challenge := rand.Text() + ` <é\"` + "\u2028" + `😀>`
 	fields := map[string]string{"type": "url_verification", "challenge": challenge}
@@ -202,7 +202,7 @@ func (s *Sender) post(ctx context.Context, target string, body []byte) (receipt,
 
 var vendorClient = &http.Client{Timeout: 10 * time.Second}
 
-// Disorder is the effect of at-least-once delivery on a list of events.
+// Disorder says how a list of events arrives by at-least-once delivery.
 type Disorder struct {
 	Duplicates float64 // the part of the events that is delivered twice, 0 to 1
 	Shuffle    bool    // deliver in no order

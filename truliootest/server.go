@@ -18,8 +18,8 @@ import (
 	"github.com/trulioo-go/trulioo/internal/transport"
 )
 
-// The credentials of a server that was not given others. The secret holds the
-// characters that real ones do and that a careless URL or form loses.
+// The credentials of a server that was given no others. The secret holds characters
+// that real ones have and that a careless URL or form loses.
 const (
 	defaultClientID     = "5f3c9d0e8b7a6c5d4e3f2a1b"
 	defaultClientSecret = "k3y#7&Qw+r%20Tz~9!pL==" //nolint:gosec // it opens a fake
@@ -32,12 +32,12 @@ const basePath = "/export"
 // Server is a running fake of the Export API. NewServer and Start make one. Its
 // methods can be called from many goroutines at once, while it serves.
 type Server struct {
-	BaseURL      string   // what WithBaseURL wants, such as "http://127.0.0.1:41523/export"
-	TokenURL     string   // what WithTokenURL wants for version 2; version 1 is BaseURL + "/oauth/accessToken"
+	BaseURL      string   // for WithBaseURL, such as "http://127.0.0.1:41523/export"
+	TokenURL     string   // for WithTokenURL with version 2; that of version 1 is BaseURL + "/oauth/accessToken"
 	ClientID     string   // the one client id that both token endpoints accept
 	ClientSecret string   // its secret
-	Live         *Account // what the paths without /test serve
-	Test         *Account // what the paths with /test serve
+	Live         *Account // served below the paths without /test
+	Test         *Account // served below the paths with /test
 
 	t         testing.TB // nil for Start
 	setup     setup
@@ -86,9 +86,9 @@ type Option func(*setup, *settings)
 // testing/synctest bubble when it is started in it.
 func InMemory() Option { return func(s *setup, _ *settings) { s.inMemory = true } }
 
-// WithAddress sets the host and port to listen on. The default, also for "", is
-// a free port of 127.0.0.1 that nobody gets by asking for any port, so that a
-// server that is closed is one that refuses. InMemory ignores it.
+// WithAddress sets the host and port to listen on. The default, also for "", is a free
+// port of 127.0.0.1 that the system gives to no program that asks for any port, so
+// that connections to a closed server are refused. InMemory ignores it.
 func WithAddress(address string) Option {
 	return func(s *setup, _ *settings) { s.address = address }
 }
@@ -180,7 +180,7 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// reachable is an address of this machine where a listener hears on all.
+// reachable is the listener's address, or one of this machine where it listens on all.
 func reachable(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
@@ -229,7 +229,7 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 // nothing else: no token, no timeout. Each call returns the same one.
 func (s *Server) HTTPClient() *http.Client { return s.client }
 
-// handle is the way of every request: count it, slow it down, fail it or serve it.
+// handle counts every request, delays it, and then fails or serves it.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	to := s.route(r)
 	rec := &recorder{ResponseWriter: w, counts: &s.counts, entry: s.counts.begin(to.operation, r)}
@@ -274,9 +274,9 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, opened func()) *
 	}
 	e.accepts = guard.Start(func() (struct{}, error) {
 		if err := e.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // a listener that fails is nothing that a test can go on with
+			panic(err) // a test cannot go on without its listener
 		}
-		// A connection can be accepted while Close walks over the others.
+		// A connection can be accepted while Close closes the others.
 		return struct{}{}, e.server.Close()
 	})
 	return e

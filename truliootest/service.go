@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// screening is what a client's watchlist check comes to.
+// screening is the outcome of a client's watchlist check.
 type screening struct {
 	source string // the data source's name
 	failed bool
@@ -21,7 +21,7 @@ var listKinds = [...]struct{ prefix, number string }{{"WL", "wlHitsNumber"}, {"A
 
 func (s screening) hit() bool { return s.hits != [3]int{} }
 
-// state is the vendor's word for it.
+// state is the vendor's word for the outcome.
 func (s screening) state() string {
 	switch {
 	case !s.hit():
@@ -32,8 +32,8 @@ func (s screening) state() string {
 	return "Potential Hit"
 }
 
-// screening is how client i comes out: a hit for one in eight, a source that
-// failed for one in sixteen, else clear. In the test half all are clear.
+// screening is the outcome of client i: hits for one in eight, a source that failed for
+// one in sixteen, else clear. In the test half all are clear.
 func (a *Account) screening(i int) screening {
 	chance := a.hash(i, 16)
 	s := screening{source: "Advanced Watchlist"}
@@ -53,8 +53,8 @@ func (a *Account) screening(i int) screening {
 // check is one kind of check with the title of its step in the workflow.
 type check struct{ nodeType, title string }
 
-// checks are a workflow's: the watchlists, which run last and are listed first,
-// documents where there are files, and a register or an identity verification.
+// checks are the checks of a workflow: the watchlists, which run last and are listed
+// first, documents where there are files, and a register or an identity verification.
 func checks(files, business bool) []check {
 	all := []check{{"trulioo_person_wl", "Person Watchlist Screening"}, {"trulioo_eidv", "Person Match"}}
 	if business {
@@ -66,7 +66,7 @@ func checks(files, business bool) []check {
 	return all
 }
 
-// services are the checks and how they came out.
+// services writes the checks with their outcomes.
 func (a *Account) services(p *jsonWriter, i, k int, answers []entered, types []check, full bool, flows int) {
 	p.open("serviceData", '[')
 	for n, kind := range types {
@@ -96,7 +96,7 @@ func (a *Account) services(p *jsonWriter, i, k int, answers []entered, types []c
 	p.end(']')
 }
 
-// service is one check and how it came out.
+// service is one check with its outcome.
 type service struct {
 	account *Account
 	at      int64
@@ -114,8 +114,8 @@ const (
 	completedLayout = "2006-01-02T15:04:05.000+00:00"
 )
 
-// write writes the service with at least this many bytes of details; 0 is none.
-// Those of a watchlist are as many as it needs.
+// write writes the service with at least this many bytes of details; 0 means no
+// details. A watchlist has as many bytes as it needs.
 func (s service) write(p *jsonWriter, details int) {
 	transaction, record := hexID(s.rng.Uint64()), hexID(s.rng.Uint64())
 	p.open("", '{')
@@ -252,8 +252,8 @@ func matchWord(match bool) string {
 	return "nomatch"
 }
 
-// source is one data source's result. Every third reports an error, whose code is
-// now a string, now a number.
+// source writes one data source's result. Every third source reports an error, whose
+// code is sometimes a string and sometimes a number.
 func (s service) source(p *jsonWriter, n int) {
 	p.open("", '{')
 	p.text("DatasourceName", fmt.Sprintf("Citizen %d", n+1))
@@ -289,8 +289,8 @@ func (s service) append(p *jsonWriter, name, data string) {
 	p.end('}')
 }
 
-// watchlist is what the watchlist's source says: nothing but its error where it
-// failed, and the hits only where there are some.
+// watchlist writes the result of the watchlist's source: only its error where it
+// failed, and hits only where there are some.
 func (s service) watchlist(p *jsonWriter) {
 	p.open("", '{')
 	p.text("DatasourceName", s.screening.source)
@@ -328,7 +328,7 @@ func (s service) screened(p *jsonWriter) {
 	}
 }
 
-// hitDetails are now an object, now JSON in a string.
+// hitDetails writes the hits, sometimes as an object and sometimes as JSON in a string.
 func (s service) hitDetails(p *jsonWriter, lists string) {
 	if s.rng.IntN(2) == 0 {
 		lists = string(appendText(nil, lists))
@@ -344,8 +344,8 @@ func (s service) name() string {
 	return s.entered[0].value + " " + s.entered[1].value
 }
 
-// hits are n hits of one kind. One in the news has an article, and neither a
-// kind of list nor an agency.
+// hits are n hits of one kind. A hit in the news has an article, and neither a kind of
+// list nor an agency.
 func (s service) hits(kind, name string, n int) string {
 	all := make([]string, n)
 	for i := range all {

@@ -26,9 +26,9 @@ const (
 // Tokens is how the token endpoints answer. The zero value is how the real ones do.
 type Tokens struct {
 	Form        TokenForm
-	Lifetime    time.Duration // default 30 minutes, of version 1 an hour; whole seconds are told, all of it holds
+	Lifetime    time.Duration // default 30 minutes, of version 1 an hour; the answer has whole seconds, the token lives all of it
 	Reuse       bool          // an early request gets the same token again, with the rest of its life
-	RevokeEvery int           // revoke all tokens after this many authorised requests; 0 is never
+	RevokeEvery int           // revoke all tokens after this many authorised requests; 0 means never
 	// Body, if set, writes the whole answer instead of Form.
 	Body func(token string, seconds int) string
 }
@@ -39,16 +39,16 @@ func WithTokens(t Tokens) Option { return func(_ *setup, s *settings) { s.tokens
 // SetTokens changes how the token endpoints answer from now on.
 func (s *Server) SetTokens(t Tokens) { s.change(func(to *settings) { to.tokens = t }) }
 
-// Token is a valid bearer token, good for live and test, without a request.
+// Token makes a valid bearer token without a request. It is good for live and test.
 func (s *Server) Token() string {
 	token, _ := s.tokens.issue(s.settings.Load().tokens, TokenStandard)
 	return token
 }
 
-// RevokeTokens makes every token that is out invalid at once: they get 401.
+// RevokeTokens makes every token given out so far invalid at once: they get 401.
 func (s *Server) RevokeTokens() { s.tokens.revoke() }
 
-// tokenTable knows the tokens that are out.
+// tokenTable knows the tokens that were given out.
 type tokenTable struct {
 	mu      sync.Mutex
 	expiry  map[string]time.Time

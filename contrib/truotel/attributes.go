@@ -54,8 +54,8 @@ func requestID(out trulioo.Outcome) []attribute.KeyValue {
 	return []attribute.KeyValue{requestIDKey.String(out.RequestID)}
 }
 
-// outcomeAttributes are the attributes known at the end. A call's status is that of
-// its last exchange, which has it already.
+// outcomeAttributes are the attributes known at the end. A call has no status of its
+// own: the span of its last exchange has it already.
 func outcomeAttributes(step trulioo.Step, out trulioo.Outcome) []attribute.KeyValue {
 	var attrs []attribute.KeyValue
 	if out.StatusCode != 0 && (step.Kind == trulioo.StepAttempt || step.Kind == trulioo.StepWebhook) {

@@ -11,10 +11,10 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// requestDuration is the name that the semantic conventions give.
+// requestDuration is the metric's name in the semantic conventions.
 const requestDuration = "http.client.request.duration"
 
-// meters are the metrics: a duration tells how many there were, too.
+// meters are the metrics. A histogram of durations also counts.
 type meters struct {
 	calls, attempts, throttles, webhooks metric.Float64Histogram
 	tokens                               metric.Int64Counter
@@ -22,7 +22,7 @@ type meters struct {
 
 func newMeters(m metric.Meter) (meters, error) {
 	var errs []error
-	// Those that the conventions advise for HTTP, and more for retries that wait.
+	// The bounds that the conventions advise for HTTP, and more for retries that wait.
 	bounds := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60}
 	histogram := func(name, description string) metric.Float64Histogram {
 		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),

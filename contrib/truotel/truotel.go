@@ -25,9 +25,9 @@
 //
 // # Attributes
 //
-// Those that the semantic conventions of HTTP clients name (http.request.method,
-// http.request.resend_count, http.response.status_code, server.address,
-// server.port, error.type) mean what they say there; error.type is the status
+// The attributes http.request.method, http.request.resend_count,
+// http.response.status_code, server.address, server.port and error.type have the
+// meaning of the semantic conventions of HTTP clients; error.type is the status
 // where there is one. server.address and server.port are missing where a file
 // comes from an object store. The others are trulioo.operation;
 // trulioo.environment, which is live or test; trulioo.webhook.result; and
@@ -73,10 +73,10 @@ type config struct {
 	meters  metric.MeterProvider
 }
 
-// WithTracerProvider takes spans elsewhere than to otel.GetTracerProvider.
+// WithTracerProvider sends spans to p in place of otel.GetTracerProvider.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
 
-// WithMeterProvider takes metrics elsewhere than to otel.GetMeterProvider.
+// WithMeterProvider sends metrics to p in place of otel.GetMeterProvider.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
 // NewObserver makes an Observer. The error is a *trulioo.ArgumentError for a
@@ -132,8 +132,7 @@ func spanKind(ctx context.Context, step trulioo.Step) trace.SpanKind {
 	case trulioo.StepCall, trulioo.StepAttempt, trulioo.StepToken, trulioo.StepTransfer:
 		return trace.SpanKindClient
 	case trulioo.StepWebhook:
-		// Below the span of an HTTP server's own instrumentation there is nothing
-		// to serve any more.
+		// Below the span of an HTTP server's own instrumentation the kind is internal.
 		if above := trace.SpanContextFromContext(ctx); !above.IsValid() || above.IsRemote() {
 			return trace.SpanKindServer
 		}
@@ -141,13 +140,13 @@ func spanKind(ctx context.Context, step trulioo.Step) trace.SpanKind {
 	return trace.SpanKindInternal
 }
 
-// failed follows the conventions: an answer below 500 is the sender's fault and
-// no error of a server's span.
+// failed follows the conventions: an answer below 500 is the sender's fault, and not an
+// error of a server's span.
 func failed(step trulioo.Step, out trulioo.Outcome) bool {
 	return out.Err != nil && (step.Kind != trulioo.StepWebhook || out.StatusCode >= 500)
 }
 
-// description says what the status does not. The errors of package trulioo
+// description describes an error beyond its status. The errors of package trulioo
 // print nothing personal.
 func description(out trulioo.Outcome) string {
 	if out.StatusCode != 0 {

@@ -17,9 +17,9 @@ import (
 // has lost its data.
 var ErrClaimLost = errors.New("truredis: the claim is no longer held")
 
-// Deduper is a trulioo.Deduper for many processes. An event that one has
+// Deduper is a trulioo.Deduper for many processes. An event that one of them has
 // reserved is in flight for all, and done for all once it is committed. Leases
-// are measured by Redis's clock, so those of the processes need not agree.
+// are measured by Redis's clock, so the processes' clocks need not agree.
 type Deduper struct {
 	redis  redis.UniversalClient
 	prefix string
@@ -28,8 +28,8 @@ type Deduper struct {
 
 var _ trulioo.Deduper = (*Deduper)(nil)
 
-// NewDeduper makes a Deduper from WithPrefix and WithTTL. The client stays the
-// caller's to close. Processes that share events need the same prefix.
+// NewDeduper makes a Deduper from WithPrefix and WithTTL. It does not close the client.
+// Processes that share events need the same prefix.
 func NewDeduper(client redis.UniversalClient, opts ...Option) (*Deduper, error) {
 	c, err := newConfig(client, opts, "WithEncryptionKeys", "WithInsecurePlaintext", "WithLogger")
 	if err != nil {
@@ -38,10 +38,10 @@ func NewDeduper(client redis.UniversalClient, opts ...Option) (*Deduper, error) 
 	return &Deduper{redis: client, prefix: c.prefix + "event:", ttl: c.ttl}, nil
 }
 
-// An event is one hash: the claim that was last given, and when its lease ends
-// or "done". A script that go-redis sends twice, since the first answer was
-// lost, finds its own claim and answers the same again. The hash outlives its
-// lease, so that a holder that is late finds out whether another came.
+// An event is one hash. It holds the claim that was last given, and either the end of
+// its lease or "done". A script that go-redis sends twice, because the first answer was
+// lost, finds its own claim and answers the same again. The hash outlives its lease,
+// so that a late holder finds out whether another came.
 const (
 	reserveScript script = `
 local kept = redis.call('HMGET', KEYS[1], 'claim', 'ends')
@@ -68,8 +68,8 @@ redis.call('DEL', KEYS[1])
 return {'released'}`
 )
 
-// Reserve claims a key for the time of the lease. An error means that Redis
-// did not answer before ctx's deadline, 5 seconds at most, or not well; a
+// Reserve claims a key for the time of the lease. An error means that Redis answered
+// with an error, or not before ctx's deadline, 5 seconds at most; a
 // trulioo.WebhookHandler then runs the event anyway.
 func (d *Deduper) Reserve(ctx context.Context, key string, lease time.Duration) (claim string, state trulioo.DedupState, err error) {
 	claim = rand.Text()
@@ -87,8 +87,9 @@ func (d *Deduper) Reserve(ctx context.Context, key string, lease time.Duration) 
 	}
 }
 
-// Commit marks the key as done, for the time of WithTTL. A lease that has ended
-// while nobody else came is as good as held; otherwise the error is ErrClaimLost.
+// Commit marks the key as done, for the time of WithTTL. A claim whose lease has ended
+// is still held if nobody else has claimed the key; otherwise the error is
+// ErrClaimLost.
 func (d *Deduper) Commit(ctx context.Context, key, claim string) error {
 	return held(d.eval(ctx, "commit", commitScript, key, claim, millis(d.ttl)))
 }
@@ -117,6 +118,6 @@ func held(said string, err error) error {
 	return err
 }
 
-// millis is at least 1, since Redis takes 0 for an error or for the end. The
-// longest duration is 292 years: no sum of two overflows there.
+// millis is at least 1, since 0 is an error to Redis or ends the key. The longest
+// duration is 292 years: the sum of two does not overflow in Redis.
 func millis(d time.Duration) int64 { return max(d.Milliseconds(), 1) }

@@ -37,7 +37,8 @@ func newSeals(keys [][]byte) (seals, error) {
 	return s, nil
 }
 
-// sealedToken is the part of a token that Redis keeps. When it ends is the record's own end.
+// sealedToken is the part of a token that Redis keeps. The record ends when the token
+// does.
 type sealedToken struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`

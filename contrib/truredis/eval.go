@@ -15,9 +15,9 @@ import (
 	"github.com/trulioo-go/trulioo/internal/guard"
 )
 
-// The limits of a question to Redis, with all its retries. A call of the API waits
-// for it, and can get a token by itself as well. An event waits for it too; it would
-// run without a claim, and its handler has set a shorter limit.
+// The limits of a request to Redis, with all its retries. A call of the API waits for
+// it, but can also get a token by itself. An event waits for it, too: after the limit it
+// runs without a claim, and its handler has set a shorter one.
 const (
 	tokenTimeout = time.Second
 	eventTimeout = 5 * time.Second
@@ -27,9 +27,8 @@ const (
 // be a SHA-1, which FIPS 140 mode does not have.
 type script string
 
-// eval runs a script, which answers with strings. It waits for
-// the timeout and no longer, whereas go-redis heeds a context only if its
-// options say so. The error is a *failure.
+// eval runs a script, which answers with strings. It waits no longer than the timeout;
+// go-redis itself obeys a context only if its options say so. The error is a *failure.
 func eval(ctx context.Context, timeout time.Duration, client redis.UniversalClient, step string, lua script, keys []string, args ...any) ([]string, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -48,8 +47,8 @@ func eval(ctx context.Context, timeout time.Duration, client redis.UniversalClie
 
 var errEmpty = errors.New("truredis: empty answer")
 
-// failure means that Redis did not do its part. It prints constants only: what
-// a server says can repeat the arguments.
+// failure means that Redis failed. It prints constants only, since a server's text can
+// repeat the arguments.
 type failure struct {
 	step, reason string
 	err          error

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// A process that holds the lock for longer than lockLease may be dead or cut
-	// off, and another tries; one that has waited for longer than patience, which
-	// is less than the core's 30 s for a fetch, helps itself.
+	// A process that holds the lock for longer than lockLease may be dead or cut off,
+	// and another tries. A process that has waited for longer than patience, which is
+	// less than the core's 30 s for a fetch, fetches its own token.
 	lockLease = 5 * time.Second
 	patience  = 12 * time.Second
 
@@ -42,10 +42,9 @@ const (
 // again, unless the token endpoint gives it again, or was asked because of a
 // refusal a moment ago. All processes together ask an endpoint that refuses the
 // credentials at most once a second, then less often each time, down to once a
-// minute; so they do where the API refuses every token. Other credentials start
-// anew. While Redis is down, slow or cannot be decrypted each process fetches a
-// token of its own, with a pause of its own; what is then wrong goes to
-// WithLogger.
+// minute. The same holds where the API refuses every token. Other credentials start
+// anew. While Redis is down or slow, or its token cannot be decrypted, each process
+// fetches a token of its own, with a pause of its own, and WithLogger gets the reason.
 type TokenStore struct {
 	memory *trulioo.MemoryTokenStore
 	redis  redis.UniversalClient
@@ -56,14 +55,14 @@ type TokenStore struct {
 	lease, patience, timeout time.Duration
 
 	mu   sync.Mutex
-	have map[string]string // for each key the digest of what this process was given
+	have map[string]string // for each key the digest of the token that this process was given
 }
 
 var _ trulioo.TokenStore = (*TokenStore)(nil)
 
 // NewTokenStore makes a TokenStore from WithEncryptionKeys, or else
-// WithInsecurePlaintext, and WithPrefix and WithLogger. The client stays the
-// caller's to close. Processes that share tokens need the same prefix and keys.
+// WithInsecurePlaintext, and WithPrefix and WithLogger. It does not close the client.
+// Processes that share tokens need the same prefix and keys.
 func NewTokenStore(client redis.UniversalClient, opts ...Option) (*TokenStore, error) {
 	c, err := newConfig(client, opts, "WithTTL")
 	if err != nil {
@@ -111,17 +110,17 @@ func (s *TokenStore) inHand(key string) string {
 	return s.have[key]
 }
 
-// A key has four names, in one slot of a cluster: the token, a hash that ends
-// when it does; the digests of refused tokens; the lock, which holds the claim
-// of who fetches; and the brakes.
+// A key has four names, in one slot of a cluster: the token, a hash that ends when the
+// token does; the digests of refused tokens; the lock, which holds the claim of the
+// process that fetches; and the brakes.
 //
-// A brake keeps the questions of all processes apart, as that of the core's
-// store does those of one: a second, then twice as long each time, up to a
-// minute, and it forgets after a minute without one. One is on fetches since the
-// token endpoint has refused the credentials, which can lock an account. Other
-// credentials have another key, and so other brakes. The other one is on fetches
-// because of a refusal by the API, of which the first two are free: a token can
-// be revoked, and its successor too.
+// A brake puts a pause between the fetches of all processes, as the brake of the core's
+// store does for one process: a second, then twice as long each time, up to a minute.
+// It forgets them after a minute without one. One brake is for fetches after the token
+// endpoint has refused the credentials, which can lock an account. Other credentials
+// have another key, and so other brakes. The other brake is for fetches after a refusal
+// by the API. The first two of these are free: a token can be revoked, and its
+// successor too.
 const (
 	brakes script = `
 local time = redis.call('TIME')
@@ -141,8 +140,8 @@ local function hold(brake, free)
 end`
 
 	// takeScript notes a refused token, and gives the token or the lock. A refused
-	// token serves on while a brake is on. A token that the process already has is
-	// due for its successor, unless the API has said that none is available yet by
+	// token stays in use while a brake is on. A token that the process already has is
+	// due for its successor, unless the endpoint has shown that it has none yet, by
 	// giving the same one again. A script that go-redis sends twice counts once.
 	takeScript = brakes + `
 local kept = redis.call('HMGET', KEYS[1], 'sealed', 'digest', 'again')
@@ -164,8 +163,8 @@ if not lock and (refused or ARGV[1] ~= '') then hold('refusals', 2) end
 redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
 return {'fetch'}`
 
-	// putScript keeps a token, if whoever fetched it still has the lock. One that
-	// the API has just refused puts the brake on: the endpoint has no other.
+	// putScript keeps a token, if the process that fetched it still has the lock. A
+	// token that the API has just refused puts the brake on: the endpoint has no other.
 	putScript = brakes + `
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {'late'} end
 redis.call('DEL', KEYS[3])
@@ -178,8 +177,8 @@ redis.call('HDEL', KEYS[4], 'failures until', 'failures pause', 'failures count'
 if ARGV[2] == ARGV[5] and not held('refusals') then hold('refusals', 0) end
 return {'kept'}`
 
-	// failScript gives the lock up, and says why there is no token: for a second
-	// or, where the credentials were refused, for as long as the brake is on.
+	// failScript gives the lock up and keeps the reason why there is no token: for a
+	// second or, where the credentials were refused, for as long as the brake is on.
 	failScript = brakes + `
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {'late'} end
 redis.call('DEL', KEYS[3])
@@ -196,7 +195,7 @@ type tokenAttempt struct {
 	fetch               func(context.Context) (*oauth2.Token, error)
 }
 
-// token takes the shared token, fetches it for all, or waits for who does.
+// token takes the shared token, fetches it for all, or waits for the process that does.
 func (t *tokenAttempt) token(ctx context.Context) (*oauth2.Token, error) {
 	patience := time.NewTimer(t.patience)
 	defer patience.Stop()
@@ -232,7 +231,7 @@ func (t *tokenAttempt) eval(ctx context.Context, step string, lua script, args .
 	return eval(ctx, t.timeout, t.redis, step, lua, []string{name, name + ":refused", name + ":lock", name + ":brakes"}, args...)
 }
 
-// alone does without Redis.
+// alone fetches a token for this process, without Redis.
 func (t *tokenAttempt) alone(ctx context.Context, why error) (*oauth2.Token, error) {
 	t.logger.WarnContext(ctx, "trulioo token not shared: this process fetches its own", slog.String("reason", why.Error()))
 	return t.fetch(ctx)
@@ -262,7 +261,7 @@ func (t *tokenAttempt) fetchForAll(ctx context.Context) (*oauth2.Token, error) {
 	}
 	if token == nil || token.AccessToken == "" {
 		t.tell(after, nil)
-		return token, nil // the store in memory knows what to say
+		return token, nil // the store in memory checks it
 	}
 	return t.put(after, token)
 }
@@ -283,9 +282,9 @@ func (t *tokenAttempt) put(ctx context.Context, token *oauth2.Token) (*oauth2.To
 	return token, nil
 }
 
-// tell ends this process's hold on the lock. An answer of the token endpoint is
-// the same for all, so those who wait are told, and so is who asks while the
-// brake is on. Trouble on the way to it, a proxy's included, is not.
+// tell gives up the lock. An answer of the token endpoint is the same for all, so tell
+// passes it on to the processes that wait, and to those that ask while the brake is on.
+// It passes on no failure on the way to the endpoint, such as a proxy's.
 func (t *tokenAttempt) tell(ctx context.Context, err error) {
 	var reason []byte
 	answered, ok := errors.AsType[*trulioo.AuthError](err)
@@ -297,11 +296,11 @@ func (t *tokenAttempt) tell(ctx context.Context, err error) {
 	if refused {
 		final = 1
 	}
-	// Where Redis does not hear it, the lease ends by itself.
+	// If this does not reach Redis, the lease ends by itself.
 	_, _ = t.eval(ctx, "tell", failScript, t.claim, string(reason), final)
 }
 
-// sharedFailure is the part of a trulioo.AuthError that others can have.
+// sharedFailure is the part of a trulioo.AuthError that other processes get.
 type sharedFailure struct {
 	StatusCode int    `json:"status"`
 	Attempts   int    `json:"attempts"`

@@ -1,6 +1,6 @@
 // Package truredis lets many processes that use package trulioo share two
 // things over Redis: the API's token, so that one of them fetches it for all,
-// and the memory of handled webhook events, so that one that is delivered to
+// and the memory of handled webhook events, so that an event that is delivered to
 // two processes is handled by one.
 //
 //	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
@@ -9,8 +9,8 @@
 //	deduper, err := truredis.NewDeduper(rdb)
 //	handler, err := trulioo.NewWebhookHandlerFromEnv(handle, trulioo.WithDeduper(deduper))
 //
-// Redis 5 or newer will do, alone, with Sentinel or as a cluster: every script
-// stays within one slot. Without Redis nothing stops: each process fetches its
+// Redis has to be version 5 or newer, alone, with Sentinel or as a cluster: every
+// script stays within one slot. Without Redis nothing stops: each process fetches its
 // own token, and a webhook handler runs its events anyway.
 package truredis
 
@@ -32,8 +32,8 @@ const (
 )
 
 // Option sets one thing of a TokenStore or of a Deduper. The order does not
-// matter; the last one of a kind counts. The constructor checks all of them and
-// refuses, with a *trulioo.ArgumentError, one that is not for it.
+// matter; the last one of a kind counts. The constructor checks all of them, and
+// refuses an option that is not for it with a *trulioo.ArgumentError.
 type Option func(*config)
 
 // Format prints the type's name only: an option can hold a key.
@@ -65,7 +65,7 @@ func WithPrefix(prefix string) Option {
 // WithEncryptionKeys encrypts tokens in Redis with AES-256-GCM, each bound to
 // its place. A key is 32 random bytes, the same in all processes. The first one
 // encrypts and all decrypt: to rotate, give all processes the new key as the
-// second, then as the first, then drop the old one. For a TokenStore only.
+// second, then as the first, then drop the old one. It is for a TokenStore only.
 func WithEncryptionKeys(keys ...[]byte) Option {
 	copied := make([][]byte, len(keys))
 	for i, key := range keys {
@@ -74,23 +74,23 @@ func WithEncryptionKeys(keys ...[]byte) Option {
 	return option("WithEncryptionKeys", func(c *config) { c.keys = copied })
 }
 
-// WithInsecurePlaintext keeps tokens readable in Redis, so that whoever can
-// read it, its backups or its traffic can read your clients' data for as long
-// as a token lives. For a TokenStore only.
+// WithInsecurePlaintext keeps tokens readable in Redis. Anybody who can read Redis, its
+// backups or its traffic can then read your clients' data for as long as a token
+// lives. It is for a TokenStore only.
 func WithInsecurePlaintext() Option {
 	return option("WithInsecurePlaintext", func(c *config) { c.insecure = true })
 }
 
 // WithLogger takes a warning each time that a process has to do without Redis.
 // It holds a constant reason and no address, name, token or key. The default is
-// silence. For a TokenStore only; a Deduper's errors go to
+// silence. It is for a TokenStore only; a Deduper's errors go to
 // trulioo.WithErrorHook.
 func WithLogger(logger *slog.Logger) Option {
 	return option("WithLogger", func(c *config) { c.logger = logger })
 }
 
 // WithTTL sets for how long a handled event is remembered. It should outlast
-// the sender's retries. The default is 24 hours. For a Deduper only.
+// the sender's retries. The default is 24 hours. It is for a Deduper only.
 func WithTTL(ttl time.Duration) Option {
 	return option("WithTTL", func(c *config) { c.ttl = ttl })
 }

@@ -19,15 +19,15 @@ const (
 	sliceSize   = 1000
 )
 
-// Plan says what an export is of. The zero value is the whole account.
+// Plan says what an export has. The zero value is the whole account.
 type Plan struct {
 	// Filter chooses the clients.
 	Filter trulioo.ClientFilter
 	// FullServiceDetails is as in trulioo.GetOptions.
 	FullServiceDetails bool
 
-	// SliceSize is how many clients a slice has at most, or as few as one second
-	// of the account has; 0 is 1,000. A slice is a job: what is taken at once.
+	// SliceSize is how many clients a slice has at most, except that one second of the
+	// account is never cut; 0 means 1,000. Each slice is a job.
 	SliceSize int
 	// Queue is the River queue of the jobs; "" is the constant Queue.
 	Queue string
@@ -60,12 +60,12 @@ var waiting = []rivertype.JobState{
 }
 
 // Start cuts the account into slices and puts a job for each into the queue.
-// exportID is the name of the export in all tables; it should say nothing
+// exportID is the name of the export in all tables; it should hold nothing
 // personal. jobs may be a client that only inserts. plan may be nil.
 //
-// With the id of an export that is there, Start goes on with it: slices that
-// were given up and clients that failed get a new job, and what is done stays
-// done. Another filter than the first time is a *trulioo.ArgumentError.
+// With the id of an export that is there, Start goes on with it: slices that were given
+// up and clients that failed get a new job, and finished ones stay as they are.
+// Another filter than the first time is a *trulioo.ArgumentError.
 func (e *Exporter) Start(ctx context.Context, jobs *river.Client[pgx.Tx], exportID string, plan *Plan) error {
 	var p Plan
 	if plan != nil {
@@ -100,7 +100,7 @@ func (e *Exporter) Start(ctx context.Context, jobs *river.Client[pgx.Tx], export
 			return err
 		}
 		if !stored.sameAs(&p) {
-			return argument("plan", "is another than that of the export of this id")
+			return argument("plan", "is not the plan of the export with this id")
 		}
 		if err := reopen(ctx, tx, exportID); err != nil {
 			return err
@@ -127,8 +127,8 @@ func (p *Plan) sameAs(other *Plan) bool {
 	return err == nil && err2 == nil && string(mine) == string(theirs) && p.FullServiceDetails == other.FullServiceDetails
 }
 
-// enqueue puts a job for each slice that can be worked on, or for the last one
-// only, into the queue, unless it has one. Whoever calls it holds the export's lock.
+// enqueue puts a job for each slice that can be worked on, or for the last one only,
+// into the queue, unless the slice has one. The caller holds the export's lock.
 func enqueue(ctx context.Context, jobs *river.Client[pgx.Tx], tx pgx.Tx, exportID, queue string, lastOnly bool) error {
 	numbers, err := workable(ctx, tx, exportID, lastOnly)
 	if err != nil || len(numbers) == 0 {
@@ -156,11 +156,11 @@ type Status struct {
 	Slices   int // of the export
 	Finished int // slices that need no more work
 	Proven   int // slices whose list was proven to be known in whole; trulioo_slices.report says why the others were not
-	Jobs     int // that wait, run or will be tried again; 0 is the end, in success or failure
+	Jobs     int // that wait, run or will be tried again; 0 means the end, in success or failure
 }
 
-// Complete reports whether the export is over and has every client. While Jobs
-// is not 0 there is hope; after that Start tries again what is missing.
+// Complete reports whether the export is over and has every client. While Jobs is not
+// 0 it can become true; after that call Start, which tries the missing ones again.
 func (s Status) Complete() bool { return s.Finished == s.Slices && s.Failed == 0 }
 
 // Status counts. An unknown exportID is ErrNoExport.
@@ -172,7 +172,7 @@ func (e *Exporter) Status(ctx context.Context, jobs *river.Client[pgx.Tx], expor
 	if err != nil {
 		return Status{}, err
 	}
-	// The jobs first: the others may finish meanwhile, and are then counted below.
+	// The jobs are counted first: slices may finish meanwhile, and are counted below.
 	list, err := jobs.JobList(ctx, river.NewJobListParams().First(10_000).Kinds(kind).States(waiting...).
 		Where("args @> @args::jsonb", river.NamedArgs{"args": string(args)}))
 	if err != nil {

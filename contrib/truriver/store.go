@@ -78,7 +78,7 @@ func loadPlan(ctx context.Context, db querier, exportID string) (*Plan, error) {
 	return scanPlan(db.QueryRow(ctx, "SELECT plan::text FROM trulioo_exports WHERE id = $1", exportID))
 }
 
-// lockPlan also keeps all others from deciding which slices can be worked on.
+// lockPlan also keeps all other processes from deciding which slices can be worked on.
 func lockPlan(ctx context.Context, tx pgx.Tx, exportID string) (*Plan, error) {
 	return scanPlan(tx.QueryRow(ctx, "SELECT plan::text FROM trulioo_exports WHERE id = $1 FOR NO KEY UPDATE", exportID))
 }
@@ -143,7 +143,7 @@ type sliceLease struct {
 	report   *trulioo.ExportReport
 }
 
-// takeTurn begins a turn. ErrNoExport: the export has been deleted.
+// takeTurn begins a turn. ErrNoExport means that the export has been deleted.
 func takeTurn(ctx context.Context, db querier, args SliceArgs) (*sliceLease, error) {
 	t := &sliceLease{SliceArgs: args, have: map[string]bool{}}
 	var err error
@@ -176,7 +176,7 @@ func takeTurn(ctx context.Context, db querier, args SliceArgs) (*sliceLease, err
 	return t, failed("read the results", err)
 }
 
-// batch is how many clients are noted at once.
+// batch holds clients that are noted at once.
 type batch struct {
 	items   []*trulioo.ExportItem
 	bytes   int
@@ -222,9 +222,9 @@ func (t *sliceLease) store(ctx context.Context, tx pgx.Tx, b *batch) error {
 	return failed("delete results", err)
 }
 
-// storeItems writes a row for each client, or over the one that is there: a
-// client that changes while the export runs can be found by two slices. What is
-// newer stays, and no failure replaces a profile.
+// storeItems writes a row for each client, or over the one that is there: two slices
+// can find a client that changes while the export runs. The newer row stays, but no
+// failure replaces a profile.
 func (t *sliceLease) storeItems(ctx context.Context, tx pgx.Tx, items []*trulioo.ExportItem) error {
 	if len(items) == 0 {
 		return nil

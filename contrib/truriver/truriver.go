@@ -9,7 +9,7 @@
 //	err = exporter.Start(ctx, jobs, "2024-06", nil)
 //
 // Each client is in the table trulioo_results exactly once, with the bytes that
-// the API sent. A writer of the user's gets each at least once. A process that
+// the API sent. A writer of yours gets each at least once. A process that
 // is killed loses nothing: its job goes on after the last batch that is in the
 // table. No credential is in a job or in a table; each process has its own
 // *trulioo.Client.
@@ -31,12 +31,12 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// Queue is the River queue of an export whose Plan names none. A process that
-// is to work must have it in its river.Config.Queues.
+// Queue is the River queue of an export whose Plan names none. A process that works on
+// exports must have it in its river.Config.Queues.
 const Queue = "trulioo"
 
-// Schema makes the three tables of this package where they are missing. It is
-// for those who have a migration tool of their own; Migrate runs it too.
+// Schema makes the three tables of this package where they are missing. It is for
+// programs with a migration tool of their own; Migrate runs it too.
 //
 //go:embed schema.sql
 var Schema string
@@ -75,14 +75,14 @@ func WithWriter(w Writer) Option { return func(e *Exporter) { e.write = w } }
 // job that river.QueueConfig.MaxWorkers lets it work on.
 func WithConcurrency(n int) Option { return func(e *Exporter) { e.concurrency = n } }
 
-// WithTurn sets for how long a job works before it goes back into the queue and
-// on from there; the default is 2 minutes, and each turn of a job is twice as
-// long as the one before. It bounds how long the job of a killed process stays
-// with it: twice the turn, or river.Config.RescueStuckJobsAfter if that is longer.
+// WithTurn sets for how long a job works before it goes back into the queue, to go on
+// later; the default is 2 minutes, and each turn of a job is twice as long as the one
+// before. It also bounds how long the job of a killed process stays taken: for twice
+// the turn, or for river.Config.RescueStuckJobsAfter if that is longer.
 func WithTurn(d time.Duration) Option { return func(e *Exporter) { e.turn = d } }
 
 // New makes an Exporter from the pool of the database that River uses and the
-// client of the account. All processes that work on one queue must have the
+// client of the account. All processes that work on one queue must use the
 // same account. A wrong argument is a *trulioo.ArgumentError.
 func New(pool *pgxpool.Pool, client *trulioo.Client, opts ...Option) (*Exporter, error) {
 	e := &Exporter{pool: pool, client: client, turn: defaultTurn}

@@ -28,9 +28,9 @@ var errTurn = errors.New("truriver: the turn is over")
 // Timeout is twice the turn of the job. River calls it.
 func (e *Exporter) Timeout(job *river.Job[SliceArgs]) time.Duration { return 2 * e.turnOf(job) }
 
-// turnOf is for how long the job may work: each time twice as long as before,
-// since some work, as the reading of a list that cannot be cut, starts anew in
-// each turn and must fit in one.
+// turnOf is for how long the job may work. It is twice as long each time, since some
+// work, such as reading a list that cannot be cut, starts anew in each turn and must
+// fit into one.
 func (e *Exporter) turnOf(job *river.Job[SliceArgs]) time.Duration {
 	var counted struct {
 		Snoozes int `json:"snoozes"` // River counts the turns that ended with JobSnooze
@@ -68,8 +68,8 @@ func (e *Exporter) Work(ctx context.Context, job *river.Job[SliceArgs]) error {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err() // so that River knows its own stop
 	case errors.Is(err, errTaken):
-		// River thought this process dead and gave the job away. It does not tell
-		// the two apart, so come back when the other's turn is over.
+		// River took this process for dead and gave the job to another. It does not tell
+		// the two apart, so this one comes back when the other's turn is over.
 		return river.JobSnooze(e.turnOf(job))
 	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(limited), errTurn):
 		return river.JobSnooze(0)
@@ -77,8 +77,8 @@ func (e *Exporter) Work(ctx context.Context, job *river.Job[SliceArgs]) error {
 	return err
 }
 
-// work is a pass over the slice. limited ends with the turn, and what has come
-// until then is stored under ctx.
+// work is a pass over the slice. limited ends with the turn; clients that have come
+// until then are stored under ctx.
 func (e *Exporter) work(ctx, limited context.Context, t *sliceLease, queue string) error {
 	var err error
 	if t.passes == 0 {
@@ -108,7 +108,7 @@ func (e *Exporter) export(ctx, limited context.Context, t *sliceLease) error {
 		Concurrency:        e.concurrency,
 		Slice:              t.slice,
 		Resume:             t.cursor,
-		PassFailed:         true, // tryAgain sees to them
+		PassFailed:         true, // tryAgain fetches them again
 		Skip:               func(row *trulioo.EndClient) bool { return t.have[row.ID] },
 		OnReport:           func(r trulioo.ExportReport) { t.report = &r },
 		OnProgress:         func(p trulioo.ExportProgress) { gone = p.Gone },
@@ -116,7 +116,7 @@ func (e *Exporter) export(ctx, limited context.Context, t *sliceLease) error {
 	for item, err := range e.client.Clients.Export(limited, options) {
 		if err != nil {
 			if errors.Is(err, trulioo.ErrUnexpectedAnswer) {
-				gone = noted // nearly all were denied, which is not believed
+				gone = noted // nearly all were answered with not found, which is not believed
 			}
 			if failure := flush(); failure != nil {
 				return failure

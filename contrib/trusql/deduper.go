@@ -15,8 +15,8 @@ import (
 // held: its lease has ended and another process has taken the event.
 var ErrClaimLost = errors.New("trusql: the claim is no longer held")
 
-// Deduper is a trulioo.Deduper for all processes of a database. Leases are
-// measured by the database's clock. An Inbox needs none: it has its own.
+// Deduper is a trulioo.Deduper for all processes of a database. Leases are measured by
+// the database's clock. An Inbox needs no Deduper: its table does the same.
 type Deduper struct {
 	store   *Store
 	ttl     time.Duration
@@ -31,8 +31,8 @@ const (
 	purgeAtMost = 1_000 // keys
 )
 
-// Deduper remembers each handled event for ttl; 0 or less is 24 hours. What it
-// has forgotten is deleted by the way.
+// Deduper remembers each handled event for ttl; 0 or less means 24 hours. Some commits
+// also delete the events whose time is over.
 func (s *Store) Deduper(ttl time.Duration) *Deduper {
 	if ttl <= 0 {
 		ttl = defaultTTL
@@ -68,8 +68,8 @@ func (d *Deduper) Reserve(ctx context.Context, key string, lease time.Duration) 
 	}
 }
 
-// Commit marks the key as done. A lease that has ended while nobody else came is
-// as good as held; otherwise the error is ErrClaimLost.
+// Commit marks the key as done. A claim whose lease has ended is still held if nobody
+// else has claimed the key; otherwise the error is ErrClaimLost.
 func (d *Deduper) Commit(ctx context.Context, key, claim string) error {
 	n, err := d.store.exec(ctx, "UPDATE trulioo_claims SET done = 1, ends = NOW + $3 WHERE key = $1 AND claim = $2 AND done = 0",
 		key, claim, millis(d.ttl))
@@ -86,8 +86,8 @@ func (d *Deduper) Release(ctx context.Context, key, claim string) error {
 	return held("release", n, err)
 }
 
-// forget deletes what is over: handled events whose time has come, and claims of
-// processes that died.
+// forget deletes handled events whose time is over, and the claims of processes that
+// died.
 func (d *Deduper) forget(ctx context.Context) error {
 	_, err := d.store.exec(ctx, `DELETE FROM trulioo_claims WHERE key IN
 		(SELECT key FROM trulioo_claims WHERE ends <= NOW - CASE done WHEN 1 THEN 0 ELSE $1 END LIMIT $2)`, millis(d.ttl), purgeAtMost)

@@ -13,9 +13,9 @@ import (
 // answer within 10 seconds, and a function that may take its time or fail for a
 // while. Receive stores, Run hands over. Any number of processes can do either.
 //
-// An event is handed over at least once, and once where its process lives and
-// the database answers: its key is the table's, so that a second delivery of it
-// changes nothing, also long after it was handled and until it is purged.
+// An event is handed over at least once, and once where its process lives and the
+// database answers. The event's key is the table's key, so a second delivery changes
+// nothing, even long after the event was handled, until it is purged.
 type Inbox struct {
 	store   *Store
 	options InboxOptions
@@ -25,15 +25,15 @@ type Inbox struct {
 // InboxOptions shape an inbox; the zero value of a field is its default. All
 // processes of an inbox should have the same.
 type InboxOptions struct {
-	Concurrency int           // events in hand at once in a process; 8
-	Timeout     time.Duration // of the function's context; 1 minute. The event of a process that died is free 30 s later
-	MaxAttempts int           // then the event is dead, until Replay; 16, which is about 5 hours
-	MinWait     time.Duration // after the first failure, and twice as long after each further one; 1 s
-	MaxWait     time.Duration // at most; 1 hour
-	Poll        time.Duration // how often the events of other processes are looked for; 1 s
+	Concurrency int           // functions that run at once in a process; default 8
+	Timeout     time.Duration // of the function's context; default 1 minute. The event of a process that died is free 30 s later
+	MaxAttempts int           // after which the event is dead, until Replay; default 16, which is about 5 hours
+	MinWait     time.Duration // after the first failure, and twice as long after each further one; default 1 s
+	MaxWait     time.Duration // the longest wait; default 1 hour
+	Poll        time.Duration // how often the events of other processes are looked for; default 1 s
 
-	// OnError is told of a function that failed, with a *HandleError, and of a
-	// database that did. It is called from many goroutines.
+	// OnError is told of a function that failed, with a *HandleError, and of a database
+	// that failed. It is called from many goroutines.
 	OnError func(ctx context.Context, err error)
 }
 
@@ -64,9 +64,9 @@ func orElse[T comparable](value, other T) T {
 	return value
 }
 
-// Receive stores an event; it is the function for trulioo.NewWebhookHandler. Once
-// it has returned nil the event is on the disk, as far as the database keeps its
-// word. The verification token is not stored. An error has the vendor send again.
+// Receive stores an event; it is the function for trulioo.NewWebhookHandler. Once it
+// has returned nil the event is on the disk, as far as the database syncs it. The
+// verification token is not stored. After an error the vendor sends the event again.
 func (in *Inbox) Receive(ctx context.Context, ev *trulioo.Event) error {
 	if ev == nil {
 		return argument("ev", "must not be nil")
@@ -83,14 +83,14 @@ func (in *Inbox) Receive(ctx context.Context, ev *trulioo.Event) error {
 	}
 	select {
 	case in.arrived <- struct{}{}:
-	default: // Run has been told
+	default: // Run knows of an event already
 	}
 	return nil
 }
 
 // InboxStatus counts the events of an inbox.
 type InboxStatus struct {
-	Waiting int       // for their first or next attempt, those in hand included
+	Waiting int       // for their first or next attempt, those that are being handled included
 	Dead    int       // given up; Replay gives them new attempts
 	Done    int       // handled, and not yet purged
 	Oldest  time.Time // when the oldest waiting one was received; zero where none waits
@@ -126,7 +126,7 @@ func (l DeadLetter) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "trusql.D
 // LogValue is the type's name only, for slog.
 func (l DeadLetter) LogValue() slog.Value { return slog.StringValue("trusql.DeadLetter") }
 
-// Dead lists the events that were given up, the oldest first, at most so many.
+// Dead lists the events that were given up, the oldest first, at most limit of them.
 func (in *Inbox) Dead(ctx context.Context, limit int) ([]DeadLetter, error) {
 	if limit < 1 {
 		return nil, argument("limit", "must be positive")
@@ -150,12 +150,12 @@ func (in *Inbox) Dead(ctx context.Context, limit int) ([]DeadLetter, error) {
 	return dead, failed("list dead events", rows.Err())
 }
 
-// replay makes events wait anew. What a process has in hand stays with it.
+// replay makes events wait anew, except those that a process is handling.
 const replay = `UPDATE trulioo_inbox SET state = 'waiting', due = NOW, claim = '', attempts = 0, error = ''
 	WHERE (state <> 'waiting' OR claim = '')`
 
-// Replay hands events over again, dead or done, and at once those that wait for
-// their next attempt. It gives how many of the keys there were.
+// Replay hands dead and done events over again, and those that wait for their next
+// attempt at once. It gives how many of the keys it has found.
 func (in *Inbox) Replay(ctx context.Context, keys ...string) (int, error) {
 	all := 0
 	for _, key := range keys {
@@ -168,8 +168,8 @@ func (in *Inbox) Replay(ctx context.Context, keys ...string) (int, error) {
 	return all, nil
 }
 
-// ReplayReceived hands all events over again that were received from a time on
-// and before another, dead or done, and gives how many.
+// ReplayReceived is Replay for all events that were received from a time on and before
+// another. It gives how many there were.
 func (in *Inbox) ReplayReceived(ctx context.Context, from, before time.Time) (int, error) {
 	n, err := in.store.exec(ctx, replay+" AND received >= $1 AND received < $2", from.UnixMilli(), before.UnixMilli())
 	return int(n), failed("replay", err)

@@ -54,11 +54,11 @@ func (c Change) LogValue() slog.Value { return slog.StringValue("trusql.Change")
 // SyncOptions shape a sync; the zero value has no hook and the defaults.
 type SyncOptions struct {
 	FullServiceDetails bool // as in trulioo.GetOptions
-	Concurrency        int  // requests for profiles at once; 8
+	Concurrency        int  // requests for profiles at once; default 8
 
 	// OnChange is called for each change before it is noted, from several goroutines
 	// at once. After an error, or a kill between the two, the change comes again in
-	// the next sync: it sees each at least once.
+	// the next sync, so OnChange sees each change at least once.
 	OnChange func(context.Context, Change) error
 }
 
@@ -69,16 +69,16 @@ type SyncReport struct {
 	Failed int // profiles that could not be fetched, or whose OnChange failed: they come again
 }
 
-// ErrListEmpty means that the account's list has nobody although the table has:
-// it is not believed, and nobody is marked as gone.
+// ErrListEmpty means that the account's list is empty and the table is not. The list is
+// not believed, and nobody is marked as gone.
 var ErrListEmpty = errors.New("trusql: sync: the account's list is empty, and the table is not")
 
-// Sync brings the table up to date: it reads the account's list, fetches what is
-// new or modified, and marks what is gone. What it has done before it was
-// interrupted or killed is kept, so it is simply run again.
+// Sync brings the table up to date: it reads the account's list, fetches the clients
+// that are new or modified, and marks those that are gone. After an interruption or a
+// kill run it again: its work so far is kept.
 //
-// The error is why the list could not be read to its end, where nobody is marked
-// as gone; or else it joins what failed for single clients, the first 10 of them.
+// If the list could not be read to its end, the error says why, and nobody is marked as
+// gone. Otherwise the error joins the failures of single clients, the first 10 of them.
 // options may be nil.
 func (p *Profiles) Sync(ctx context.Context, client *trulioo.Client, options *SyncOptions) (SyncReport, error) {
 	var o SyncOptions
@@ -122,7 +122,7 @@ func (p *Profiles) All(ctx context.Context) iter.Seq2[*trulioo.Profile, error] {
 	}
 }
 
-// page reads at most limit profiles at once: between two pages the connection is free.
+// page reads at most limit profiles. Between two pages the connection is free.
 func (p *Profiles) page(ctx context.Context, after string, limit int) ([]*trulioo.Profile, error) {
 	rows, err := p.store.query(ctx, `SELECT client_id, profile FROM trulioo_profiles
 		WHERE account = $1 AND client_id > $2 AND gone = 0 ORDER BY client_id LIMIT $3`, p.account, after, limit)
@@ -196,7 +196,7 @@ type syncRun struct {
 	SyncOptions
 
 	client *trulioo.Client
-	known  map[string]int64 // of the table; those that the list has are deleted
+	known  map[string]int64 // from the table, without the clients that were listed so far
 	jobs   chan job
 	listed int // rows of the list
 
@@ -238,7 +238,8 @@ func (s *syncRun) run(ctx context.Context) error {
 	return errors.Join(s.errs...)
 }
 
-// list reads the account's list, and gives the workers what is new or modified.
+// list reads the account's list, and gives the workers the clients that are new or
+// modified.
 func (s *syncRun) list(ctx context.Context) error {
 	for item, err := range s.client.Clients.Export(ctx, &trulioo.ExportOptions{SummariesOnly: true}) {
 		if err != nil {
@@ -256,7 +257,7 @@ func (s *syncRun) list(ctx context.Context) error {
 		select {
 		case s.jobs <- j:
 		case <-ctx.Done():
-			return ctx.Err() // a worker has ended its goroutine, or the caller has enough
+			return ctx.Err() // a worker has ended its goroutine, or the caller has ended the sync
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 )
 
 // HandleError means that the function failed on an event, or panicked. It prints
-// nothing of the event and not the function's own error, which Unwrap gives.
+// nothing of the event and nothing of the function's own error, which Unwrap gives.
 type HandleError struct {
 	Attempt   int    // from 1
 	Dead      bool   // it was the last one
@@ -54,9 +54,9 @@ func (e HandleError) LogValue() slog.Value { return slog.StringValue(e.Error()) 
 const leaseMargin = 30 * time.Second
 
 // Run hands the waiting events to fn, several at once, until ctx ends. It then
-// ends the function's contexts, waits for the functions, and returns nil; an
-// event whose function did not finish waits for the next Run and has not lost an
-// attempt. A database that fails is told to OnError and asked again.
+// ends the functions' contexts, waits for the functions, and returns nil. An event
+// whose function did not finish waits for the next Run and has not lost an attempt. A
+// database that fails is asked again, and OnError is told.
 //
 // An event is done when fn has returned nil. After an error it waits, longer
 // each time, and after the last attempt it is dead. Events come in no order.
@@ -66,7 +66,7 @@ func (in *Inbox) Run(ctx context.Context, fn func(context.Context, *trulioo.Even
 	}
 	slots := make(chan struct{}, in.options.Concurrency)
 	running, _ := guard.NewGroup(ctx)
-	defer func() { _ = running.Wait() }() // what ended a goroutine is noted with its event
+	defer func() { _ = running.Wait() }() // a panic or Goexit is noted with its event
 	for free := 0; ; {
 		if free = fill(ctx, slots, free); ctx.Err() != nil {
 			return nil
@@ -89,7 +89,7 @@ func (in *Inbox) Run(ctx context.Context, fn func(context.Context, *trulioo.Even
 	}
 }
 
-// fill waits for a free slot and takes all that are free.
+// fill waits for a free slot and takes all free slots.
 func fill(ctx context.Context, slots chan struct{}, free int) int {
 	if free == 0 {
 		select {
@@ -120,18 +120,18 @@ func (in *Inbox) wait(ctx context.Context) {
 	}
 }
 
-// letter is an event in hand. Nobody else has its claim.
+// letter is an event that is being handled. Nobody else has its claim.
 type letter struct {
 	key, claim string
 	event      []byte
 	attempt    int
 }
 
-// died is the error of an event that every process died with.
+// died is the error of an event whose processes all died.
 const died = "the process ended before the function did"
 
-// take claims events that are due. One that has ended each of its processes is
-// dead: it is not handed to a further one.
+// take claims events that are due. An event whose processes have all died is dead, and
+// not handed to another one.
 func (in *Inbox) take(ctx context.Context, most int) ([]letter, error) {
 	_, err := in.store.exec(ctx, `UPDATE trulioo_inbox SET state = 'dead', claim = '', due = NOW, error = $2
 		WHERE state = 'waiting' AND due <= NOW AND attempts >= $1`, in.options.MaxAttempts, died)
@@ -157,7 +157,7 @@ func (in *Inbox) take(ctx context.Context, most int) ([]letter, error) {
 	return letters, rows.Err()
 }
 
-// hand runs the function, and notes what came of it even where it ends its own
+// hand runs the function and notes the outcome, even where the function ends its
 // goroutine.
 func (in *Inbox) hand(ctx context.Context, l letter, fn func(context.Context, *trulioo.Event) error) {
 	outcome := &HandleError{Attempt: l.attempt, err: guard.ErrGoexit}
@@ -165,7 +165,7 @@ func (in *Inbox) hand(ctx context.Context, l letter, fn func(context.Context, *t
 	outcome = in.call(ctx, l, fn)
 }
 
-// call gives nil where the function has succeeded.
+// call runs the function, and gives nil where it has succeeded.
 func (in *Inbox) call(ctx context.Context, l letter, fn func(context.Context, *trulioo.Event) error) (failure *HandleError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -216,7 +216,7 @@ func (in *Inbox) backoff(attempt int) time.Duration {
 	return wait/2 + mathrand.N(wait/2+1) //nolint:gosec // jitter, no secret
 }
 
-// reasonBytes bounds what is kept of a function's error.
+// reasonBytes bounds the part of a function's error that is kept.
 const reasonBytes = 500
 
 func reason(failure *HandleError) string {
@@ -230,10 +230,10 @@ func reason(failure *HandleError) string {
 	return plain(text)
 }
 
-// plain is text without NUL, which PostgreSQL does not take.
+// plain is text without the bytes that PostgreSQL refuses: NUL and invalid UTF-8.
 func plain(text string) string { return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "") }
 
-// note writes until it is written or until the lease is over, when the event is
+// note repeats the query until it succeeds, or until the lease is over and the event
 // free for another attempt.
 func (in *Inbox) note(ctx context.Context, query string, args ...any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseMargin)

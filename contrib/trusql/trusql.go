@@ -9,7 +9,7 @@
 //
 // Inbox stores an event before it is acknowledged and hands it over until that
 // succeeds. Deduper is a trulioo.Deduper. Profiles is the table of a nightly
-// sync. What they hold is personal data; no table has a credential.
+// sync. They hold personal data; no table has a credential.
 package trusql
 
 import (
@@ -31,8 +31,8 @@ import (
 )
 
 // Schema makes the tables of this package where they are missing, in either
-// database. It is for those who have a migration tool of their own; Open and
-// New run it too.
+// database. It is for programs with a migration tool of their own; Open and New run
+// it too.
 //
 //go:embed schema.sql
 var Schema string
@@ -46,17 +46,18 @@ const (
 	SQLite                        // version 3.42 or newer, as a file
 )
 
-// Store is the tables of this package in one database. Its methods, and those of
-// what it gives, can be called from many goroutines and processes at once.
+// Store is the tables of this package in one database. Its methods, and those of the
+// inboxes, dedupers and profiles that it gives, can be called from many goroutines and
+// processes at once.
 type Store struct {
 	db    *sql.DB
 	own   bool
 	words *strings.Replacer
 }
 
-// Open opens a database and makes the tables. The address is that of a
-// PostgreSQL, postgres://..., or else the path of a file of SQLite, which is made
-// with mode 0600 if it is not there. Close it.
+// Open opens a database and makes the tables. address is that of a PostgreSQL,
+// postgres://..., or else the path of an SQLite file, which is made with mode 0600 if
+// it is not there. The caller has to close the Store.
 func Open(ctx context.Context, address string) (*Store, error) {
 	if address == "" {
 		return nil, argument("address", "must not be empty")
@@ -84,9 +85,9 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	return store, nil
 }
 
-// New makes the tables in a database that the caller has opened, with any
-// driver, and that stays the caller's to close. For SQLite it needs the pragmas
-// journal_mode(WAL), synchronous(FULL) and a busy_timeout, and BEGIN IMMEDIATE.
+// New makes the tables in a database that the caller has opened, with any driver, and
+// closes itself. For SQLite it needs the pragmas journal_mode(WAL), synchronous(FULL)
+// and a busy_timeout, and BEGIN IMMEDIATE.
 func New(ctx context.Context, db *sql.DB, dialect Dialect) (*Store, error) {
 	switch {
 	case db == nil:
@@ -98,8 +99,8 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect) (*Store, error) {
 	return s, failed("make the tables", s.migrate(ctx, dialect))
 }
 
-// dialects are the words that differ. A query is written for PostgreSQL, with
-// NOW for the database's clock.
+// dialects replace the words in which the databases differ. A query is written for
+// PostgreSQL, with NOW for the database's clock.
 var dialects = map[Dialect]*strings.Replacer{
 	PostgreSQL: strings.NewReplacer("NOW", "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
 	SQLite:     strings.NewReplacer("NOW", "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "$", "?", "FOR UPDATE SKIP LOCKED", ""),
@@ -125,7 +126,7 @@ func (s *Store) migrate(ctx context.Context, dialect Dialect) error {
 	return tx.Commit()
 }
 
-// Close closes a database that Open has opened, and leaves that of New open.
+// Close closes a database that Open has opened, and leaves a database of New open.
 func (s *Store) Close() error {
 	if !s.own {
 		return nil
@@ -156,7 +157,7 @@ func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
 	return s.db.QueryRowContext(ctx, s.words.Replace(query), args...)
 }
 
-// makeFile lets nobody else read what SQLite would make with mode 0644.
+// makeFile makes the file with mode 0600; SQLite would make it with 0644.
 func makeFile(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller's path
 	if err != nil {
@@ -165,8 +166,8 @@ func makeFile(path string) error {
 	return file.Close()
 }
 
-// fileAddress has every commit on the disk before it returns, and makes writers
-// of other processes wait for each other.
+// fileAddress asks SQLite to have every commit on the disk before it returns, and to
+// let writers of several processes wait for each other.
 func fileAddress(path string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() +
 		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"

@@ -15,17 +15,17 @@ import (
 // the metadata is that of the event, and the id is "profile-" and the event's
 // key, since a broker that drops copies may do so across topics.
 //
-// All other events pass by: they are acknowledged and nothing is published.
-// That includes ABANDONED, whose profile is not complete, and MANUALLY_ACCEPTED
-// and its kin, which come when it has been published; who wants a profile for
-// them too writes a handler of these few lines.
+// All other events are acknowledged, and nothing is published for them. Among them
+// are ABANDONED, whose profile is not complete, and MANUALLY_ACCEPTED and its kin,
+// which come after the profile has been published. Write a handler of these few lines
+// if you want a profile for them, too.
 //
-// An error means that nothing was published, and the Router has the broker
-// deliver the event again. That is right for an API that cannot be reached, and
-// for ever wrong for a message that is no event, an event without a client id,
-// and an end client who is not found; Permanent tells them apart. A gateway's 404
-// or page is no such thing: only the API's own word is. A profile is
-// never dropped silently for a 404: it can be early, or of another account.
+// An error means that nothing was published, and the broker delivers the event again.
+// This helps where the API cannot be reached. It never helps for a message that is not
+// an event, an event without a client id, and an end client who is not found;
+// Permanent tells these apart. Not found is the API's own word only, and not a
+// gateway's 404 or page. A profile is never dropped silently for a 404: the event can
+// be early, or of another account.
 //
 // The profile is as of the fetch. An event that is delivered twice makes two
 // messages with one id. opts may be nil.
@@ -53,7 +53,7 @@ func FetchProfile(client *trulioo.Client, opts *trulioo.GetOptions) message.Hand
 }
 
 // Permanent reports whether an error of FetchProfile or ParseMessage comes back
-// with each delivery of the message: it is no event, its event has no client
+// with each delivery of the message: it is not an event, its event has no client
 // id, or the API does not know the end client. It is a filter for watermill's
 // middleware.PoisonQueueWithFilter, which moves the message to a topic of its
 // own. Put middleware.Retry inside it, for an end client that is known late.

@@ -2,10 +2,10 @@
 // way of github.com/ThreeDotsLabs/watermill: Kafka, NATS JetStream, RabbitMQ,
 // Redis Streams, SQL, Google Pub/Sub, SQS and others.
 //
-// [Publish] is the function of a receiver: the vendor is answered 200 when the
-// broker has the event, and so sends it again when the broker has not.
+// [Publish] is the function of a receiver: the vendor gets a 200 when the broker has
+// the event, and otherwise sends it again.
 // [FetchProfile] is a consumer that turns the end of a flow into a profile.
-// [ParseMessage] is for consumers of one's own.
+// [ParseMessage] is for consumers of your own.
 //
 // Delivery is at least once. Every copy of an event has one message id,
 // trulioo.Event.Key, for the broker or the consumer to drop copies by.
@@ -21,9 +21,9 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// The metadata of a message, for routing and for partition keys. One whose
-// value is empty, longer than 256 bytes or not of visible ASCII characters is
-// left out, since not every broker can carry it; the payload has it.
+// The metadata of a message, for routing and for partition keys. A value that is empty,
+// longer than 256 bytes or not of visible ASCII characters is left out, since not
+// every broker can carry it; the payload has it.
 const (
 	MetadataType   = "type"   // trulioo.Event.Type, such as "FLOW_END"
 	MetadataFlow   = "flow"   // trulioo.Event.FlowID
@@ -32,14 +32,14 @@ const (
 )
 
 // Publish gives a function for trulioo.NewWebhookHandler that publishes each
-// event to a topic. Its error is the publisher's, and it returns nil only when
-// the publisher has returned nil: choose one that waits for the broker to
-// confirm, as the README says for each.
+// event to a topic. Its error is the publisher's, and it returns nil only when the
+// publisher has returned nil. Choose a publisher that waits for the broker to confirm;
+// the README says which ones do.
 //
 // The message's id is trulioo.Event.Key. Its payload is the callback without
-// the verification token, which is a credential; what the end client entered is
-// in it. Its context is the handler's, with its deadline of 8 s: a publisher
-// that has timeouts of its own should give up before.
+// the verification token, which is a credential; it holds what the end client entered.
+// Its context is the handler's, with a deadline of 8 s: a publisher that has timeouts
+// of its own should give up before that.
 func Publish(publisher message.Publisher, topic string) func(context.Context, *trulioo.Event) error {
 	return func(ctx context.Context, ev *trulioo.Event) error {
 		payload, err := ev.MarshalJSON()
@@ -53,8 +53,8 @@ func Publish(publisher message.Publisher, topic string) func(context.Context, *t
 }
 
 // ParseMessage decodes the event of a message that Publish made. It has the
-// fields and the key that the receiver saw. The error is a *trulioo.DecodeError,
-// which no redelivery mends.
+// fields and the key that the receiver saw. The error is a *trulioo.DecodeError; it
+// comes again with each delivery.
 func ParseMessage(msg *message.Message) (*trulioo.Event, error) {
 	return trulioo.ParseEvent(msg.Payload)
 }
