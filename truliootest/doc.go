@@ -9,11 +9,11 @@
 // A Server has both token endpoints and all sixteen routes: versions 1 and 2,
 // live and test, workflows, clients, one client, and file. Live and test are
 // two separate accounts of invented people and businesses ([Account]); the same
-// seed always gives the same clients. Most come out clear of the watchlists, some
-// have hits of every kind, and of some a source failed; each check agrees with
-// itself as real ones do. The test account is a mock for everybody, as the real
-// one is, unless it is made without [AccountSpec].Mocks. Put adds a client of your
-// own, byte for byte.
+// seed always gives the same clients. Most are on no watchlist, some have hits of
+// every kind, and some have a source that failed; each check agrees with itself as
+// real ones do. The test account answers with one mock for everybody, as the real
+// one does, unless it is made without [AccountSpec].Mocks. Put adds a client of
+// your own, byte for byte.
 //
 // A test can make these things worse, and combine them:
 //
