@@ -3,6 +3,7 @@
 package account
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -82,13 +83,13 @@ func CheckName(name string) error {
 }
 
 // Add keeps an account, its secrets in the keyring. The first one becomes the default.
-func (b *Book) Add(name string, settings Settings, secrets Secrets) error {
+func (b *Book) Add(ctx context.Context, name string, settings Settings, secrets Secrets) error {
 	data, err := json.Marshal(secrets) //nolint:gosec // for the keyring
 	if err != nil {
 		return err
 	}
-	if err := keyring.Set(service, name, string(data)); err != nil {
-		return keyringError(err)
+	if err := within(ctx, func() error { return keyring.Set(service, name, string(data)) }); err != nil {
+		return err
 	}
 	b.Accounts[name] = settings
 	if b.Default == "" {
@@ -98,9 +99,15 @@ func (b *Book) Add(name string, settings Settings, secrets Secrets) error {
 }
 
 // Remove forgets an account and its secrets.
-func (b *Book) Remove(name string) error {
-	if err := keyring.Delete(service, name); err != nil && !errors.Is(err, keyring.ErrNotFound) {
-		return keyringError(err)
+func (b *Book) Remove(ctx context.Context, name string) error {
+	err := within(ctx, func() error {
+		if err := keyring.Delete(service, name); !errors.Is(err, keyring.ErrNotFound) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	delete(b.Accounts, name)
 	if b.Default == name {
@@ -110,11 +117,15 @@ func (b *Book) Remove(name string) error {
 }
 
 // Secrets asks the keyring.
-func (b *Book) Secrets(name string) (Secrets, error) {
+func (b *Book) Secrets(ctx context.Context, name string) (Secrets, error) {
 	var s Secrets
-	text, err := keyring.Get(service, name)
+	text := ""
+	err := within(ctx, func() (err error) {
+		text, err = keyring.Get(service, name)
+		return err
+	})
 	if err != nil {
-		return s, keyringError(err)
+		return s, err
 	}
 	if json.Unmarshal([]byte(text), &s) != nil {
 		return Secrets{}, errors.New("the keyring's entry is not ours; log in again")
@@ -193,6 +204,22 @@ func Digest(settings Settings, clientID string) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", base, clientID, environment))
 	return hex.EncodeToString(sum[:8])
+}
+
+// within asks the keyring, which may ask a person first and wait as long as they do.
+// The end of ctx ends the wait; the call is left behind, as the process ends then.
+func within(ctx context.Context, call func() error) error {
+	answer := make(chan error, 1)
+	go func() { answer <- call() }()
+	select {
+	case err := <-answer:
+		if err != nil {
+			return keyringError(err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // keyringError says what to do where there is no keyring, and repeats no

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -34,17 +35,17 @@ func (x *access) close() {
 }
 
 // open chooses the account as the root's help says.
-func (a *app) open() (*access, error) {
+func (a *app) open(ctx context.Context) (*access, error) {
 	if a.environment != "" && a.environment != string(trulioo.Live) && a.environment != string(trulioo.Test) {
 		return nil, usage("--environment must be live or test")
 	}
 	if a.sandbox {
-		return a.openSandbox(sandbox.Settings{Clients: sandbox.Clients})
+		return a.openSandbox(sandbox.Settings{Clients: sandbox.Clients}) //nolint:contextcheck // a sandbox listens until it is closed
 	}
 	if a.account == "" && os.Getenv("TRULIOO_CLIENT_ID") != "" {
 		return a.openVariables()
 	}
-	return a.openLogin()
+	return a.openLogin(ctx)
 }
 
 // openSandbox starts one in this process.
@@ -81,7 +82,7 @@ func (a *app) openVariables() (*access, error) {
 }
 
 // openLogin takes an account of the keyring.
-func (a *app) openLogin() (*access, error) {
+func (a *app) openLogin(ctx context.Context) (*access, error) {
 	book, err := account.Open()
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (a *app) openLogin() (*access, error) {
 	case !known:
 		return nil, errors.New("there is no account of this name; \"trulioo whoami\" lists them")
 	}
-	secrets, err := book.Secrets(name)
+	secrets, err := book.Secrets(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (a *app) openLogin() (*access, error) {
 		login:   name,
 		details: describe("login "+name, settings),
 	}
-	return a.with(x, account.Options(settings, secrets))
+	return a.with(x, account.Options(settings, secrets)) //nolint:contextcheck // a sandbox listens until it is closed
 }
 
 // half is the environment that holds: the flag's, the account's or live.

@@ -31,7 +31,7 @@ then. Only you can read it.`,
 		if to == "" {
 			return usage("-o FILE.zip or -o FOLDER is needed")
 		}
-		x, err := a.open()
+		x, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ something does not hold or could not be told.`,
 	command.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	command.Flags().BoolVar(&save, "save", false, "keep the settings that were found with the account of \"trulioo login\"")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
-		x, err := a.open()
+		x, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -160,7 +160,7 @@ func (a *app) keepPeople(ctx context.Context, command string, place *placeFlags,
 	if job.Concurrency < 1 || job.Concurrency > 128 {
 		return usage("--concurrency must be 1 to 128")
 	}
-	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
+	x, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func lookIn(ctx context.Context, in string, each func(keep.Record) error) error 
 
 // lookThrough reads the account.
 func (a *app) lookThrough(ctx context.Context, each func(keep.Record) error) error {
-	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
+	x, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

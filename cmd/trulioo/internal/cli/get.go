@@ -49,7 +49,7 @@ input, and so stays out of the shell's history.`,
 
 // withProfile gets the client of an id.
 func (a *app) withProfile(ctx context.Context, id string, use func(*access, *trulioo.Profile) error) error {
-	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
+	x, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

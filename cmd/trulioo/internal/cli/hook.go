@@ -39,7 +39,7 @@ type hook struct {
 var errNoHook = errors.New("no verification token and no signing secret: set TRULIOO_WEBHOOK_TOKEN or TRULIOO_WEBHOOK_SECRET, use \"trulioo login --webhook\", or try it with --sandbox")
 
 // openHook chooses as open does, without a client.
-func (a *app) openHook() (*hook, error) {
+func (a *app) openHook(ctx context.Context) (*hook, error) {
 	if a.sandbox {
 		return &hook{account: "sandbox", token: truliootest.WebhookToken, secret: truliootest.WebhookSecret}, nil
 	}
@@ -55,7 +55,7 @@ func (a *app) openHook() (*hook, error) {
 	if _, known := book.Accounts[name]; !known {
 		return nil, errNoHook
 	}
-	secrets, err := book.Secrets(name)
+	secrets, err := book.Secrets(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ replay".
 		if err := checkTarget("--forward", forward); err != nil {
 			return err
 		}
-		h, err := a.openHook()
+		h, err := a.openHook(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -284,7 +284,7 @@ set up. A type that the vendor does not document is sent too: a receiver must be
 		if times < 1 || times > 1000 {
 			return usage("--times must be 1 to 1000")
 		}
-		h, err := a.openHook()
+		h, err := a.openHook(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -375,7 +375,7 @@ Where it has changed since, the callback is signed anew. A receiver that de-dupl
 		if err := checkTarget("--to", to); err != nil {
 			return err
 		}
-		h, err := a.openHook()
+		h, err := a.openHook(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ With --sandbox people go through its workflows while the page is open.
 }
 
 func (a *app) serveInspect(ctx context.Context, address, hookAt, forward, in string, show bool) error {
-	x, err := a.open() //nolint:contextcheck // a sandbox listens until it is closed
+	x, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,10 @@ func recordsOf(ctx context.Context, in, digest string) ([]keep.Record, error) {
 
 // receive receives callbacks where there is something to verify them with.
 func (a *app) receive(ctx context.Context, x *access, settings *web.Settings, hookAt, forward string) (stop func(), err error) {
-	h, err := a.openHook()
+	h, err := a.openHook(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil || hookAt == "" {
 		return func() {}, nil //nolint:nilerr // the page says that callbacks are not received
 	}

@@ -129,7 +129,7 @@ func (a *app) workflows() *cobra.Command {
 		if err := l.check(); err != nil {
 			return err
 		}
-		x, err := a.open()
+		x, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ A list that is read while the account changes can miss a client or show one twic
 		if err := l.check(); err != nil {
 			return err
 		}
-		x, err := a.open()
+		x, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (a *app) keepLogin(ctx context.Context, name string, settings account.Setti
 			return err
 		}
 	}
-	if err := book.Add(name, settings, secrets); err != nil {
+	if err := book.Add(ctx, name, settings, secrets); err != nil {
 		return err
 	}
 	if err := book.SetDefault(name); err != nil {
@@ -117,7 +117,7 @@ func (a *app) logout() *cobra.Command {
 		Example: "  trulioo logout acme-test",
 		Args:    atMostOne("the account's name"),
 	}
-	command.RunE = func(_ *cobra.Command, args []string) error {
+	command.RunE = func(cmd *cobra.Command, args []string) error {
 		book, err := account.Open()
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func (a *app) logout() *cobra.Command {
 		if _, known := book.Accounts[name]; !known {
 			return errors.New("there is no such account; \"trulioo whoami\" lists them")
 		}
-		if err := book.Remove(name); err != nil {
+		if err := book.Remove(cmd.Context(), name); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.err, "logged out of %s\n", name)
@@ -148,7 +148,7 @@ lists the accounts of "trulioo login". It prints no id and no secret.`,
   trulioo whoami --account acme-test`,
 	}
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
-		x, err := a.open()
+		x, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}
