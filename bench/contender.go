@@ -22,15 +22,15 @@ var contenders = []string{ours, plain, codegen}
 
 // contender is one way to use the API.
 type contender interface {
-	// get gets a profile; with details, what is in the full service details is
-	// decoded, which two of the contenders always do.
+	// get gets a profile. details says to decode the full service details, which two of
+	// the contenders always do.
 	get(ctx context.Context, id string, full, details bool) error
 	download(ctx context.Context, key string, w io.Writer) error
-	// export gets all profiles and says how many.
+	// export gets all profiles and gives their number.
 	export(ctx context.Context, concurrency int, full bool) (int, error)
 }
 
-// enter makes a contender that is ready for so many requests at once.
+// enter makes a contender that is ready for concurrency requests at once.
 func enter(ctx context.Context, name string, to api, concurrency int) (contender, error) {
 	switch name {
 	case ours:
@@ -43,8 +43,8 @@ func enter(ctx context.Context, name string, to api, concurrency int) (contender
 	return nil, fmt.Errorf("no contender %q", name)
 }
 
-// token is got once, by the package that everybody uses for it. The
-// contenders that are not ours just keep it, which costs nothing.
+// token gets the token once, with the package that everybody uses for it. The
+// contenders that are not ours keep it, which costs nothing.
 func token(ctx context.Context, to api) (string, error) {
 	config := clientcredentials.Config{
 		ClientID: to.ClientID, ClientSecret: to.Secret, TokenURL: to.TokenURL,
@@ -60,15 +60,15 @@ func token(ctx context.Context, to api) (string, error) {
 // listers is how many pages the parallel export by hand reads at once.
 const listers = 4
 
-// The two calls of which an export by hand is made.
+// The two calls that an export by hand makes.
 type (
 	pageFunc func(ctx context.Context, number int) (ids []string, pages int, err error)
 	getFunc  func(ctx context.Context, id string) error
 )
 
-// exportByHand is the export that one writes with a client for single calls. It
-// is as fast as it can be while nothing changes and nothing fails: it neither
-// retries nor sees what a moving list hides.
+// exportByHand is the export that one writes with a client for single calls. It is as
+// fast as possible while nothing changes and nothing fails: it does not retry, and it
+// misses clients when the list moves.
 func exportByHand(ctx context.Context, concurrency int, page pageFunc, get getFunc) (int, error) {
 	if concurrency == 1 {
 		return exportInTurn(ctx, page, get)
@@ -95,8 +95,8 @@ func exportByHand(ctx context.Context, concurrency int, page pageFunc, get getFu
 	return int(n.Load()), err
 }
 
-// listInParallel reads the first page, which tells how many there are, and then
-// a few at once.
+// listInParallel reads the first page, which tells the number of pages, and then a few
+// pages at once.
 func listInParallel(ctx context.Context, page pageFunc, ids chan<- string) error {
 	first, pages, err := page(ctx, 0)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/bench/generated"
 )
 
-// machineMade is the generated client, with the transport that any of them needs.
+// machineMade is the generated client, with the transport that every contender needs.
 type machineMade struct {
 	client *generated.ClientWithResponses
 }
@@ -44,7 +44,8 @@ func (m *machineMade) get(ctx context.Context, id string, full, _ bool) error {
 	return nil
 }
 
-// download takes the answer whole, as all generated methods with a response do.
+// download takes the whole answer into memory, as all generated methods with a response
+// do.
 func (m *machineMade) download(ctx context.Context, key string, w io.Writer) error {
 	answer, err := m.client.DownloadFileWithResponse(ctx, &generated.DownloadFileParams{Key: key})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // byHand is net/http and encoding/json, into structs that hold the whole answer.
 type byHand struct {
 	client *http.Client
-	query  string // the address of the version's paths
+	query  string // the address that the version's paths are below
 	bearer string
 }
 
@@ -23,7 +23,7 @@ func newByHand(ctx context.Context, to api, concurrency int) (*byHand, error) {
 	return &byHand{&http.Client{Transport: transport(concurrency)}, to.BaseURL + "/v2/query/", "Bearer " + bearer}, err
 }
 
-// transport keeps a connection for every request at once. The default keeps two.
+// transport keeps as many connections as requests run at once. The default keeps two.
 func transport(concurrency int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns = 0

@@ -27,8 +27,8 @@ type skipped struct{}
 
 func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
-// decode takes the ways in turn, without any connection: the vendor's sample of
-// 4 KB, or a profile of 200 KB from the server.
+// decode measures the ways in turn, without any connection, on the vendor's sample of
+// 4 KB or on a profile of 200 KB from the server.
 func (j job) decode(ctx context.Context) (map[string]pace, error) {
 	body, err := j.body(ctx)
 	if err != nil {

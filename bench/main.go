@@ -1,7 +1,7 @@
-// Command bench measures the library side by side, in one run, with what one
-// would use in its place: the client that oapi-codegen makes of the API's OpenAPI
-// document, and net/http with encoding/json, written by hand. It prints a
-// table and writes docs/benchmarks.md and docs/benchmarks.svg.
+// Command bench measures the library side by side, in one run, with two
+// alternatives: the client that oapi-codegen makes of the API's OpenAPI document, and
+// net/http with encoding/json, written by hand. It prints a table and writes
+// docs/benchmarks.md and docs/benchmarks.svg.
 //
 //	go run ./bench           all of it, about ten minutes on two cores
 //	go run ./bench -quick    a tenth of it, and only prints
@@ -54,7 +54,7 @@ func exit(err error) {
 
 // run measures, prints and writes.
 func run(s size, docs, also string, quick bool) error {
-	if docs != "" { // before minutes are spent on what cannot be written
+	if docs != "" { // before minutes are spent on a page that cannot be written
 		if info, err := os.Stat(docs); err != nil || !info.IsDir() {
 			return fmt.Errorf("no folder %s; run from the root of the repository, or give -docs", docs)
 		}

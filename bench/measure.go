@@ -28,11 +28,11 @@ type job struct {
 	API         api
 	Concurrency int  // of an export; 1 is one request after the other
 	Full        bool // with full service details
-	Details     bool // of a get: and the details decoded
+	Details     bool // of a get: the details are decoded
 	Rounds      int  // of a get and a webhook
 }
 
-// outcome is what it says of itself.
+// outcome is the process's report about itself.
 type outcome struct {
 	Clients int             // exported; of a download, bytes
 	Seconds float64         // wall time of the job, without the start of the process
@@ -40,7 +40,7 @@ type outcome struct {
 	Peak    int64           // bytes of memory that the process had at most
 	Calls   map[string]pace // of a get and a webhook, by contender
 
-	Requests, Connections int // that the server saw; the one that measures sets them
+	Requests, Connections int // that the server saw; the measuring process sets them
 }
 
 // pace is one contender's time and memory for each call.
@@ -146,11 +146,11 @@ func timed(f func() error) (wall, cpu float64, err error) {
 	return wall, (after - used).Seconds(), err
 }
 
-// block is how long a contender is measured before it is the next one's turn.
+// block is how long a contender is measured before the next one.
 const block = 5 * time.Millisecond
 
-// alternate measures the calls in turn, in blocks side by side, so that the
-// machine's drift hits all of them. The order moves on with each round.
+// alternate measures the calls in turn, in short blocks, so that the machine's drift
+// hits all of them. The order moves on with each round.
 func alternate(rounds int, names []string, calls []func() error) (map[string]pace, error) {
 	paces := make([]pace, len(calls))
 	repeat := make([]int, len(calls))

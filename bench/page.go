@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// table is what the terminal gets.
+// table is the text for the terminal.
 func (r *results) table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -57,7 +57,7 @@ func (r *results) page() string {
 		fmt.Sprintf(pageFoot, r.size.InTurn)
 }
 
-// section is what one version of Go measured.
+// section has the results of one version of Go.
 func (r *results) section() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n", runtime.Version())
@@ -77,7 +77,7 @@ func (r *results) section() string {
 
 const pageHead = `# Benchmarks
 
-Written by ` + "`go run ./bench`" + `; do not edit. What is measured here, side by side and in one run, is this library and what one would use in its place:
+Written by ` + "`go run ./bench`" + `; do not edit. It measures this library and two alternatives, side by side and in one run:
 
 - **oapi-codegen**: the client that [oapi-codegen](https://github.com/oapi-codegen/oapi-codegen) v2.8 generates, with its default settings,
   from [our OpenAPI document](openapi.yaml) of the API.
@@ -92,25 +92,25 @@ All talk to the fake server of ` + "`truliootest`" + ` over loopback, which is a
 once elsewhere. Each export and each download is a process of its own, too: its processor time and its memory are the client's alone.
 Every export is checked to have all clients.
 
-What this library does in these times and the others do not: it keeps the bytes of every answer, takes
-untidy values, retries, renews its token, and its export finds each client exactly once while the list moves. Exports one
-after the other were measured on %d profiles and scaled to %s.
+In these times this library also keeps the bytes of every answer, takes untidy values, retries and renews its token, and its
+export finds each client exactly once while the list moves. The others do none of that. Exports one after the other were
+measured on %d profiles and scaled to %s.
 `
 
 const pageFoot = `
 ¹ Measured on %d profiles and scaled.
 
-"Details left raw" is how this library works: a profile's full service details stay as they are until ` + "`ServiceResult.Details`" + ` is
-called. "Details decoded" calls it for every service. The other two always decode everything. The download of the
-generated client is that of ` + "`DownloadFileWithResponse`" + `, which takes the file into memory.
+With "details left raw" a profile's full service details stay as they are until ` + "`ServiceResult.Details`" + ` is called, as this library
+always leaves them. "Details decoded" calls it for every service. The other two always decode everything. The generated client
+downloads with ` + "`DownloadFileWithResponse`" + `, which takes the file into memory.
 
-Times are those of a shared machine; the ratios are what to look at.
+The machine is shared, so look at the ratios rather than at the times.
 
-A stored profile that is read with ` + "`json.Unmarshal`" + ` is looked over twice by the encoding/json of Go 1.26 before it calls ` + "`Profile.UnmarshalJSON`" + `:
-the line of a type that decodes nothing is that cost. A reader of NDJSON that calls ` + "`UnmarshalJSON`" + ` with the line saves it.
+When a stored profile is read with ` + "`json.Unmarshal`" + `, the encoding/json of Go 1.26 scans it twice before it calls ` + "`Profile.UnmarshalJSON`" + `.
+The line about a type that decodes nothing shows that cost. A reader of NDJSON that calls ` + "`UnmarshalJSON`" + ` with the line saves it.
 
-Goals below 1 are set against the encoding/json of Go 1.26. That of Go 1.27 stands on the engine that this library uses,
-so that the goal there is 1; Raw and the tolerance come on top.
+Goals below 1 are set against the encoding/json of Go 1.26. The one of Go 1.27 uses the same engine as this library, so the goal
+there is 1; Raw and the tolerance come on top.
 
 Where a goal is missed, the processor profile says where the time goes:
 

@@ -73,7 +73,7 @@ func (r *results) draw(file string) error {
 	if _, err := canvas.WriteTo(&svg); err != nil {
 		return err
 	}
-	// A reader's machine has one of these, which are of the same widths.
+	// A reader's machine has one of these fonts, which have the same widths.
 	text := bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arimo,Helvetica,Arial,sans-serif"))
 	return os.WriteFile(file, text, 0o600)
 }
@@ -88,8 +88,8 @@ func height(panels []panel) vg.Length {
 	return total
 }
 
-// paint draws the panels below each other on white, which is legible on a dark
-// page, too.
+// paint draws the panels below each other on white, so they are legible on a dark page,
+// too.
 func paint(all draw.Canvas, panels []panel) {
 	square(all, color.White, all.Rectangle)
 	top := all.Max.Y

@@ -27,7 +27,7 @@ type line struct {
 	Ratio                quartiles // ours to the other, paired by rounds
 	Goal                 float64   // the most that the ratio may be; 0 where there is no goal
 	Row                  string    // of the plot; "" where it is not in the plot
-	Faster               bool      // told as so many times faster; then Goal is the least
+	Faster               bool      // printed as "n times faster"; Goal is then the least that n may be
 }
 
 // bar is one measure of the plot.
@@ -44,8 +44,8 @@ func (l line) met() bool {
 	return math.Round(l.Ratio.Median*1000)/1000 <= l.Goal
 }
 
-// add takes a line. A goal below 1 is set against Go 1.26: from 1.27 on
-// encoding/json stands on the engine that this library uses.
+// add takes a line. A goal below 1 is set against Go 1.26: from 1.27 on encoding/json
+// uses the same engine as this library.
 func (r *results) add(l line) {
 	if l.Goal > 0 && l.Goal < 1 && !strings.HasPrefix(runtime.Version(), "go1.26") {
 		l.Goal = 1

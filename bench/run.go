@@ -14,7 +14,7 @@ const (
 	extraForUse = 8 // connections that an export may open beside its concurrency
 )
 
-// size is how much is measured.
+// size says how much is measured.
 type size struct {
 	Profiles, Rounds16, Rounds64 int
 	InTurn, RoundsInTurn         int // profiles that are fetched one after the other
@@ -121,7 +121,7 @@ func (r *results) alternateExports(s *server, j job, clients, rounds int, names 
 	return out, nil
 }
 
-// largeExports compares exports where decoding counts as much as waiting.
+// largeExports compares exports in which decoding takes as long as waiting.
 func (r *results) largeExports() error {
 	return withServer(serverSpec{Clients: r.size.Large, Latency: latency, Details: largeBytes}, func(s *server) error {
 		at16, err := r.alternateExports(s, job{Kind: exportJob, Concurrency: 16, Full: true}, r.size.Large, r.size.RoundsLarge, contenders)
@@ -133,8 +133,8 @@ func (r *results) largeExports() error {
 	})
 }
 
-// memory compares an account with one of ten times as many clients. The server
-// has no latency here: memory does not depend on it, and time does.
+// memory compares an account with one of ten times as many clients. The server has no
+// latency here, which would cost time and does not change the memory.
 func (r *results) memory() error {
 	return withServer(serverSpec{Clients: r.size.Big, Test: r.size.Small}, func(s *server) error {
 		test := *s
@@ -218,7 +218,7 @@ func withServer(spec serverSpec, f func(*server) error) error {
 	return err
 }
 
-// quartiles of values that belong together.
+// quartiles are those of a set of values.
 type quartiles struct{ Low, Median, High float64 }
 
 func spread(values []float64) quartiles {

@@ -29,7 +29,7 @@ type api struct {
 	Profile, File     string // the id of a profile near 4 KB, and the key of a file
 }
 
-// counts are what a server has seen since the last time it was asked.
+// counts are the requests and connections of a server since it was last asked.
 type counts struct{ Requests, Connections int }
 
 // serve is the server's process: it says how it is reached, answers each line of
@@ -64,7 +64,7 @@ func serve(spec string) error {
 	return nil
 }
 
-// describe picks the profile that is nearest to 4 KB, the small one.
+// describe picks the profile that is nearest to 4 KB, the size of the small one.
 func describe(server *truliootest.Server) api {
 	to := api{BaseURL: server.BaseURL, TokenURL: server.TokenURL, ClientID: server.ClientID, Secret: server.ClientSecret}
 	best := 1 << 30
@@ -80,7 +80,7 @@ func describe(server *truliootest.Server) api {
 	return to
 }
 
-// server is a running server's process, seen from the one that measures.
+// server is a running server's process, seen from the measuring process.
 type server struct {
 	api
 	process *process
@@ -98,7 +98,7 @@ func startServer(spec serverSpec) (*server, error) {
 	return s, nil
 }
 
-// counts asks what has come since it was last asked.
+// counts asks the server for its counts since the last time.
 func (s *server) counts() (counts, error) {
 	var c counts
 	if _, err := fmt.Fprintln(s.process.in); err != nil {

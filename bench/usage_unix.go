@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// processorTime is what this process has used, in user and system mode.
+// processorTime is the time that this process has used, in user and system mode.
 func processorTime() (time.Duration, error) {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

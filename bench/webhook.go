@@ -23,7 +23,7 @@ const (
 	hookBlock  = 100 // requests, about 5 ms of them
 )
 
-// receiveByHand does what no receiver can do without: read, HMAC, decode, 200.
+// receiveByHand does the steps that every receiver needs: read, HMAC, decode, 200.
 func receiveByHand(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

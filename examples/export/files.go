@@ -13,7 +13,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-const tries = 3 // of a file whose transfer breaks where it cannot be resumed
+const tries = 3 // of a file whose transfers break and cannot be resumed
 
 // saveFiles saves the files of a client, before its line is written. Those that
 // are there already are whole: they have their name only then.
@@ -89,8 +89,8 @@ func fileNames(refs []trulioo.FileRef) []string {
 	return names
 }
 
-// dirName is the client's id where that is like all that have been seen, and
-// else a digest of it: ids are the server's, and nobody checks them.
+// dirName is the client's id where that looks like the ids seen so far, and else a
+// digest of it: ids are the server's, and nobody checks them.
 func dirName(id string) string {
 	if len(id) >= 8 && len(id) <= 64 && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz") == "" {
 		return id

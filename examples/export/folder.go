@@ -13,8 +13,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// The names in the folder. What is being written is in unfinished, and moves to
-// its own name when it is whole.
+// The names in the folder. A file is written in unfinished, and moves to its own name
+// when it is whole.
 const (
 	profiles   = "profiles.ndjson"
 	failed     = "failed.ndjson"
@@ -23,13 +23,13 @@ const (
 	lockName   = ".lock"
 	filesDir   = "files"
 
-	saveEvery = time.Second // the cursor: it only saves time, the lines are what counts
+	saveEvery = time.Second // the cursor, which only saves time: the lines say what is there
 )
 
-// folder is the place that the export goes to. A client is there if its line
-// is, which is written last. So the lines say what to skip, and the cursor where
-// to begin; since the order of an export is that of the list, lines come in
-// the same order however often it is stopped.
+// folder is the place that the export goes to. A client is there if its line is there,
+// which is written last. So the lines say whom to skip, and the cursor says where to
+// begin. Since the order of an export is that of the list, the lines come in the same
+// order however often the export is stopped.
 type folder struct {
 	root     *os.Root
 	lock     *os.File
@@ -98,9 +98,9 @@ func (f *folder) takeUp() (err error) {
 		return err
 	}
 	if f.state.Last != "" && !f.have[f.state.Last] {
-		f.state.Cursor, f.state.Last = trulioo.Cursor{}, "" // lines are missing that the cursor has passed
+		f.state.Cursor, f.state.Last = trulioo.Cursor{}, "" // lines before the cursor are missing
 	}
-	// Those who failed are listed again, and so from the beginning.
+	// Clients that failed have to be listed again, so the list is read from the beginning.
 	if info, err := f.root.Stat(failed); err == nil && info.Size() > 0 {
 		f.state.Cursor, f.state.Last = trulioo.Cursor{}, ""
 		if err := f.saveState(); err != nil {
@@ -214,8 +214,8 @@ func (f *folder) write(item *trulioo.ExportItem) error {
 	return f.saveState()
 }
 
-// diskError is what the disk said, if it was the disk: no other client would fare
-// better. The path, which is personal, is left out.
+// diskError is the disk's error, if the disk failed: it would fail for every other
+// client, too. The path, which is personal, is left out.
 func diskError(err error) error {
 	var path *os.PathError
 	var link *os.LinkError
@@ -228,7 +228,7 @@ func diskError(err error) error {
 	return nil
 }
 
-// line writes a whole line at once. What a kill can cut off is the last one.
+// line writes a whole line at once. A kill can cut off only the last one.
 func (f *folder) line(to *os.File, value any) error {
 	raw, ok := value.(json.RawMessage)
 	if !ok {
@@ -246,7 +246,7 @@ func (f *folder) line(to *os.File, value any) error {
 	return err
 }
 
-// close makes all of it last.
+// close brings everything to the disk.
 func (f *folder) close() error {
 	var errs []error
 	if f.failed != nil {

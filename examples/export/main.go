@@ -1,7 +1,7 @@
 // Export writes a whole account to a folder: each profile as a line of
-// profiles.ndjson and, with -files, the files of each client. However it was
-// stopped, killed in the middle of a line or of a file too, it goes on when it is
-// run again on the same folder. With -sandbox it exports made-up clients of its own process.
+// profiles.ndjson and, with -files, the files of each client. It goes on when it is run
+// again on the same folder, even if it was killed in the middle of a line or of a file.
+// With -sandbox it exports made-up clients of its own process.
 package main
 
 import (
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	return err
 }
 
-// export is what the example is about.
+// export is the core of the example.
 func export(ctx context.Context, client *trulioo.Client, s *settings, f *folder, m *meter) error {
 	opts := &trulioo.ExportOptions{
 		Filter:             s.filter,
@@ -175,10 +175,10 @@ func usage(out io.Writer) {
 	fmt.Fprint(out, `Usage: export [flags]
 
 Writes a whole account to a folder, and goes on where an earlier run has
-stopped: your account where TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET are set.
+stopped. TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET name the account.
 TRULIOO_ENVIRONMENT (live, test; default live), TRULIOO_API_VERSION (v1, v2;
 default v2), TRULIOO_BASE_URL and TRULIOO_TOKEN_URL (default: the vendor's)
-choose which. All times are in UTC.
+choose where it is. All times are in UTC.
 
 Exit codes: 0 done, 1 failed or some clients missing, 2 wrong flags, 130 stopped.
 

@@ -1,3 +1,3 @@
-// Package inbox is two programs on contrib/trusql: webhook, a durable receiver of
-// events, and nightly, a table of profiles that is brought up to date.
+// Package inbox holds two programs that use contrib/trusql: webhook, a durable receiver
+// of events, and nightly, which brings a table of profiles up to date.
 package inbox

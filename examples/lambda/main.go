@@ -1,7 +1,7 @@
 // Lambda receives the vendor's events in an AWS Lambda function behind an API
 // Gateway HTTP API or a function URL. httpadapter turns each invocation into a
-// request of net/http, base64 included, so that nothing here differs from a
-// server of one's own.
+// request of net/http, base64 included, so this code is the same as that of any
+// server.
 //
 // It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET and, for the
 // profiles, the variables of trulioo.NewClientFromEnv.
@@ -29,9 +29,9 @@ func main() {
 	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
 }
 
-// newHandler is made once for each environment that Lambda starts, which then
-// handles one event at a time. Several share no memory: without a Deduper of
-// their own, such as truredis, an event can run once in each of them.
+// newHandler makes the handler once in each environment that Lambda starts, which then
+// handles one event at a time. Environments share no memory: without a shared Deduper,
+// such as that of truredis, an event can run once in each of them.
 func newHandler(logger *slog.Logger) (http.Handler, error) {
 	client, err := trulioo.NewClientFromEnv()
 	if err != nil {

@@ -90,7 +90,7 @@ func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
 		return client, func() {}, err
 	}
 	fmt.Fprintln(out, "using the built-in sandbox (set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET for your account)")
-	sandbox, err := truliootest.Start(truliootest.WithSeed(2)) // whose newest profile has files and hits
+	sandbox, err := truliootest.Start(truliootest.WithSeed(2)) // the newest profile of this seed has files and hits
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +98,7 @@ func connect(out io.Writer) (client *trulioo.Client, stop func(), err error) {
 	return client, sandbox.Close, err
 }
 
-// tour is what the example is about: three calls and a download.
+// tour is the core of the example: three calls and a download.
 func tour(ctx context.Context, client *trulioo.Client, out io.Writer, mask func(string) string) error {
 	workflows, err := client.Workflows.List(ctx, nil)
 	if err != nil {
@@ -143,7 +143,7 @@ func pick(clients []*trulioo.EndClient) *trulioo.EndClient {
 	return clients[0]
 }
 
-// explain makes one sentence of an error, with what to do where that is known.
+// explain makes one sentence of an error, with advice where there is some.
 func explain(err error) string {
 	switch {
 	case errors.Is(err, trulioo.ErrUnauthorized):

@@ -1,6 +1,6 @@
-// River exports the whole account into PostgreSQL, as jobs that any number of
-// processes share: start it as often as you like with the same -export. It goes
-// on where the others, or an earlier run, have stopped.
+// River exports the whole account into PostgreSQL, as jobs that any number of processes
+// share: start it as often as you like with the same -export. It goes on where the
+// others, or an earlier run, have stopped.
 //
 // It reads DATABASE_URL, and the variables of trulioo.NewClientFromEnv. With -sandbox
 // it exports made-up clients, which are the same in each process.
@@ -61,7 +61,7 @@ Exit codes: 0 done, 1 failed, 2 wrong flags, 130 stopped. Times are in UTC.
 Flags:
 `
 
-// errUsage means that the flags are wrong, which has been said.
+// errUsage means that the flags are wrong, which package flag has printed.
 var errUsage = errors.New("wrong flags")
 
 // run is the program without the process around it.
@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err == nil {
 		err = watch(ctx, out, exporter, jobs, *exportID)
 	}
-	// At once: what is at work goes back into the queue.
+	// Jobs that are at work go back into the queue at once.
 	return errors.Join(err, jobs.StopAndCancel(context.WithoutCancel(ctx)))
 }
 
@@ -132,8 +132,8 @@ func connect(sandboxed bool) (client *trulioo.Client, stop func(), err error) {
 	return client, sandbox.Close, err
 }
 
-// work begins to take jobs. The context is not River's: an end of it would come
-// before the order to give the jobs back.
+// work begins to take jobs. River does not get the context, whose end would come before
+// the order to give the jobs back.
 func work(ctx context.Context, pool *pgxpool.Pool, exporter *truriver.Exporter, slices int) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, exporter)
@@ -149,7 +149,7 @@ func work(ctx context.Context, pool *pgxpool.Pool, exporter *truriver.Exporter, 
 	return jobs, jobs.Start(context.WithoutCancel(ctx))
 }
 
-// watch prints how far the export is whenever that has changed, until it is over.
+// watch prints the progress of the export whenever it has changed, until the end.
 func watch(ctx context.Context, out io.Writer, exporter *truriver.Exporter, jobs *river.Client[pgx.Tx], exportID string) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -26,8 +26,8 @@ func main() {
 	}
 }
 
-// sync brings the folder up to date. Killed at any moment, it is run again: what is
-// kept is kept, and what failed is not.
+// sync brings the folder up to date. It can be killed at any moment and run again: the
+// profiles that it has kept stay, and those that failed are fetched again.
 func sync(ctx context.Context, client *trulioo.Client, dir string) error {
 	s, err := openStore(dir)
 	if err != nil {
@@ -47,7 +47,7 @@ func sync(ctx context.Context, client *trulioo.Client, dir string) error {
 		case err != nil:
 			return err
 		case item.Err != nil:
-			failed++ // it is not kept, and so the next run tries it again
+			failed++ // it is not kept, so the next run tries it again
 		default:
 			if err := s.put(item); err != nil {
 				return err
@@ -61,8 +61,8 @@ func sync(ctx context.Context, client *trulioo.Client, dir string) error {
 	return nil
 }
 
-// gone counts who is kept and no longer listed. Only a list that is proven to be
-// whole says so.
+// gone counts the clients that are kept and no longer listed. It trusts only a list that
+// is proven to be whole.
 func gone(s *store, listed map[string]bool, report trulioo.ExportReport) (n int) {
 	for id := range s.modified {
 		if report.Proven && !listed[id] {

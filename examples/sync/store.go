@@ -36,7 +36,7 @@ func openStore(dir string) (*store, error) {
 	return s, s.read()
 }
 
-// read notes who is there, and drops a line that a kill has cut off.
+// read notes which clients are there, and drops a line that a kill has cut off.
 func (s *store) read() error {
 	lines, whole := bufio.NewReader(s.file), int64(0)
 	for {
@@ -58,8 +58,8 @@ func (s *store) read() error {
 	return errors.Join(err, s.file.Truncate(whole))
 }
 
-// put keeps a profile with the date of its row, which is the one to compare with:
-// the profile's own may be later, when the client has changed since it was listed.
+// put keeps a profile with the date of its row, which the next run compares. The
+// profile's own date may be later, when the client has changed since it was listed.
 func (s *store) put(item *trulioo.ExportItem) error {
 	l := line{ID: item.Client.ID, Profile: item.Profile.Raw}
 	if !item.Client.LastModified.IsZero() {

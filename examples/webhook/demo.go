@@ -10,7 +10,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// demo runs the receiver, and the vendor against it, in this process.
+// demo runs the receiver in this process, and sends it the vendor's callbacks.
 func demo(ctx context.Context, out io.Writer) error {
 	sandbox, err := truliootest.Start() //nolint:contextcheck // it only listens
 	if err != nil {
@@ -37,7 +37,7 @@ func demo(ctx context.Context, out io.Writer) error {
 	return <-served
 }
 
-// scenes are what the vendor does to a receiver.
+// scenes sends a receiver the callbacks that the vendor would send.
 func scenes(ctx context.Context, out io.Writer, sandbox *truliootest.Server, target string) error {
 	say := func(text string) { _, _ = fmt.Fprintln(out, "#", text) }
 	say("using the built-in sandbox")

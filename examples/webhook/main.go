@@ -1,10 +1,10 @@
 // Webhook receives the vendor's events and prints one JSON line for each, with
 // nothing personal in it. After the end of a flow it fetches the profile.
 //
-// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, with the values of
-// before a rotation in the same names with _PREVIOUS, and for the
-// profile the variables of trulioo.NewClientFromEnv. Without any of them it
-// shows itself at work against a sandbox and exits.
+// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, during a rotation the same
+// names with _PREVIOUS for the old values, and for the profile the variables of
+// trulioo.NewClientFromEnv. Without any of them it runs a demonstration against a sandbox
+// and exits.
 package main
 
 import (
@@ -40,11 +40,11 @@ func main() {
 const usage = `Usage: webhook [-addr host:port]
 
 Prints one JSON line for each event of the vendor, with nothing personal in it,
-until Ctrl-C. Without any of the variables it shows itself at work against a
+until Ctrl-C. Without any of the variables it runs a demonstration against a
 sandbox of its own, and ends.
 
 Variables:
-  TRULIOO_WEBHOOK_TOKEN, TRULIOO_WEBHOOK_SECRET    what a callback must prove itself with; one is needed
+  TRULIOO_WEBHOOK_TOKEN, TRULIOO_WEBHOOK_SECRET    verify the callbacks; one is needed
   ..._TOKEN_PREVIOUS, ..._SECRET_PREVIOUS          the values before a rotation
   TRULIOO_CLIENT_ID, TRULIOO_CLIENT_SECRET         to fetch the profile at the end of a flow
   TRULIOO_API_VERSION, TRULIOO_BASE_URL, TRULIOO_TOKEN_URL, default: version 2 of the vendor's API
@@ -54,7 +54,7 @@ Exit codes: 0 stopped, 1 failed, 2 wrong flags. Times are in UTC.
 Flags:
 `
 
-// errUsage means that the flags are wrong, which has been said.
+// errUsage means that the flags are wrong, which package flag has printed.
 var errUsage = errors.New("wrong flags")
 
 // run is the program without the process around it.
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	return service(ctx, listener, r.receive, trulioo.WithWebhookLogger(slog.New(slog.NewTextHandler(log, utc))))
 }
 
-// utc has a log's times as the vendor has them.
+// utc makes a log's times UTC, as the vendor's times are.
 var utc = &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {
 		a.Value = slog.TimeValue(a.Value.Time().UTC())
@@ -98,7 +98,8 @@ var utc = &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.A
 	return a
 }}
 
-// anyVariable reports whether somebody wants more than the demonstration.
+// anyVariable reports whether any variable is set, so that this is not the
+// demonstration.
 func anyVariable() bool {
 	for _, name := range []string{"TRULIOO_WEBHOOK_TOKEN", "TRULIOO_WEBHOOK_SECRET", "TRULIOO_CLIENT_ID", "TRULIOO_CLIENT_SECRET"} {
 		if os.Getenv(name) != "" {
@@ -116,7 +117,7 @@ type receiver struct {
 	out io.Writer
 }
 
-// line is what is printed of an event.
+// line is the printed part of an event.
 type line struct {
 	Type    trulioo.EventType   `json:"type"`
 	Client  string              `json:"client"`
@@ -127,7 +128,7 @@ type line struct {
 	Profile *outcome            `json:"profile,omitempty"`
 }
 
-// outcome is what is printed of a profile.
+// outcome is the printed part of a profile.
 type outcome struct {
 	Status   trulioo.Status `json:"status"`
 	Services int            `json:"services"`

@@ -10,8 +10,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// service hands events that come to "/" to fn until ctx ends, and then finishes
-// those that it has begun: a new one is answered with 503 and comes again.
+// service hands events that come to "/" to fn until ctx ends. It then finishes the
+// events that it has begun; a new one gets a 503, and the vendor sends it again.
 func service(ctx context.Context, listener net.Listener, fn func(context.Context, *trulioo.Event) error, opts ...trulioo.WebhookOption) error {
 	defer func() { _ = listener.Close() }()
 	handler, err := trulioo.NewWebhookHandlerFromEnv(fn, opts...)

@@ -1,9 +1,9 @@
-// Nightly brings a table of profiles up to date with the account, and prints
-// who is new, modified or gone. An unchanged client costs no request. Run it
-// again after an interruption: it keeps what it has.
+// Nightly brings a table of profiles up to date with the account, and prints which
+// clients are new, modified or gone. An unchanged client costs no request. Run it again
+// after an interruption: its work so far is kept.
 //
-// It reads the TRULIOO_ variables of a client, and DATABASE (a file of SQLite, or
-// postgres://...). It exits with 1 if anything failed: that comes again.
+// It reads the TRULIOO_ variables of a client, and DATABASE (an SQLite file, or
+// postgres://...). It exits with 1 if a client failed; the next run tries it again.
 package main
 
 import (

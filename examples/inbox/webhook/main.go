@@ -1,9 +1,9 @@
-// Webhook receives the vendor's events into a database, answers, and then works
-// on each until that succeeds: here it prints the status of the profile.
+// Webhook stores the vendor's events in a database, answers, and then works on each
+// until that succeeds: here it prints the status of the profile.
 //
-// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, the TRULIOO_
-// variables of a client, DATABASE (a file of SQLite, or postgres://...) and
-// LISTEN, such as :8080. Ctrl-C ends it; a kill loses nothing.
+// It reads TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, the TRULIOO_ variables of a
+// client, DATABASE (an SQLite file, or postgres://...) and LISTEN, such as :8080. Ctrl-C
+// ends it; a kill loses nothing.
 package main
 
 import (

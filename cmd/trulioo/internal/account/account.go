@@ -1,4 +1,4 @@
-// Package account knows the accounts that somebody logged in to: their names and
+// Package account keeps the accounts that somebody logged in to: their names and
 // addresses in a file, their secrets in the system's keyring only.
 package account
 
@@ -19,8 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// Settings hold everything about an account but its secrets. Empty fields are
-// the library's defaults.
+// Settings hold everything about an account but its secrets. An empty field means the
+// library's default.
 type Settings struct {
 	Environment string `json:"environment,omitempty"` // live or test
 	APIVersion  string `json:"apiVersion,omitempty"`  // v2 or v1
@@ -30,8 +30,8 @@ type Settings struct {
 	Dialect trulioo.Dialect `json:"dialect,omitzero"` // what "trulioo doctor --save" found out
 }
 
-// Secrets are the part of an account that the keyring holds. The webhook's two are
-// empty where nobody gave them.
+// Secrets are the part of an account that the keyring holds. The two of the webhook can
+// be empty.
 type Secrets struct {
 	ClientID      string `json:"clientId"`
 	ClientSecret  string `json:"clientSecret"`
@@ -50,7 +50,8 @@ type Book struct {
 	path string
 }
 
-// Open reads the book of the user's configuration folder; none is an empty one.
+// Open reads the book in the user's configuration folder. Without a file the book is
+// empty.
 func Open() (*Book, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -73,7 +74,7 @@ func Open() (*Book, error) {
 	return b, nil
 }
 
-// CheckName refuses a name that could not be typed, or taken for a flag.
+// CheckName refuses a name that cannot be typed, or that looks like a flag.
 func CheckName(name string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 	if name == "" || len(name) > 40 || name[0] == '-' || strings.Trim(strings.ToLower(name), letters) != "" {
@@ -116,7 +117,7 @@ func (b *Book) Remove(ctx context.Context, name string) error {
 	return b.save()
 }
 
-// Secrets asks the keyring.
+// Secrets gets an account's secrets from the keyring.
 func (b *Book) Secrets(ctx context.Context, name string) (Secrets, error) {
 	var s Secrets
 	text := ""
@@ -139,7 +140,7 @@ func (b *Book) SetDefault(name string) error {
 	return b.save()
 }
 
-// SetDialect keeps what was found out about an account.
+// SetDialect keeps the dialect that an account was found to have.
 func (b *Book) SetDialect(name string, d trulioo.Dialect) error {
 	settings := b.Accounts[name]
 	settings.Dialect = d
@@ -191,8 +192,8 @@ func Options(settings Settings, secrets Secrets) []trulioo.Option {
 	return append(opts, trulioo.WithDialect(settings.Dialect))
 }
 
-// Digest tells accounts apart without naming them: what is kept of one account
-// is never mixed with what is kept of another, or of its other environment.
+// Digest tells accounts apart without naming them, so that data of one account are
+// never mixed with those of another, or of its other environment.
 func Digest(settings Settings, clientID string) string {
 	base := strings.TrimRight(settings.BaseURL, "/")
 	if base == "" {
@@ -206,8 +207,8 @@ func Digest(settings Settings, clientID string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// within asks the keyring, which may ask a person first and wait as long as they do.
-// The end of ctx ends the wait; the call is left behind, as the process ends then.
+// within calls the keyring, which may ask a person first and wait for the answer. The
+// end of ctx ends the wait and leaves the call behind, since the process then ends.
 func within(ctx context.Context, call func() error) error {
 	answer := make(chan error, 1)
 	go func() { answer <- call() }()
@@ -222,8 +223,8 @@ func within(ctx context.Context, call func() error) error {
 	}
 }
 
-// keyringError says what to do where there is no keyring, and repeats no
-// foreign text that could hold a value.
+// keyringError says what to do where the keyring fails. It repeats no foreign text that
+// could hold a value.
 func keyringError(err error) error {
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):

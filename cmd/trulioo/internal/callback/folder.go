@@ -19,8 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// Folder keeps callbacks as files, to be sent again. The verification token is
-// taken out of a body before it is written, and put back when it is sent: secrets
+// Folder keeps callbacks as files, to be sent again. It takes the verification token out
+// of a body before it writes the body, and puts it back before the body is sent: secrets
 // are in the keyring or in the environment, and in no file.
 type Folder struct {
 	root *os.Root
@@ -43,7 +43,7 @@ type kept struct {
 
 var errNoFolder = errors.New("the folder is not one of \"trulioo listen --keep\"")
 
-// OpenFolder makes the folder, or takes one up that is the same account's.
+// OpenFolder makes the folder, or opens one of the same account.
 func OpenFolder(dir, account string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func splitToken(ev *trulioo.Event, body []byte) [][]byte {
 	return bytes.Split(body, token)
 }
 
-// WithoutToken is a body to be looked at.
+// WithoutToken is the body without the token, for display.
 func WithoutToken(ev *trulioo.Event, body []byte) []byte {
 	if ev == nil {
 		return body
@@ -153,9 +153,8 @@ type Callback struct {
 	Original  bool // the bytes and the signature are the vendor's own
 }
 
-// All reads the kept callbacks, oldest first, with the token put back. Where the
-// vendor's own bytes cannot be had again, because the token has changed since, the
-// body is signed anew.
+// All reads the kept callbacks, oldest first, with the token put back. If the token has
+// changed since, the vendor's own bytes cannot be restored, and the body is signed anew.
 func (f *Folder) All(token, secret string) ([]Callback, error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	if err != nil {

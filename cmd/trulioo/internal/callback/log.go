@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// logSize bounds what is remembered: a delivery has up to 1 MiB.
+// logSize bounds the deliveries that are remembered: one has up to 1 MiB.
 const logSize = 300
 
-// Log remembers the last deliveries and tells who watches.
+// Log remembers the last deliveries and passes new ones to the watchers.
 type Log struct {
 	mu       sync.Mutex
 	n        int
@@ -34,7 +34,7 @@ func (l *Log) Add(d Delivery) {
 	}
 }
 
-// Last gives what is remembered, the newest first.
+// Last gives the remembered deliveries, the newest first.
 func (l *Log) Last() []Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package callback receives the vendor's callbacks on a developer's machine: it
 // verifies and de-duplicates them as trulioo.WebhookHandler does, hands them on with
-// their own headers and bytes, and remembers what came.
+// their own headers and bytes, and remembers them.
 package callback
 
 import (
@@ -43,7 +43,7 @@ func (d *Delivery) Verified() bool {
 // maxBody is the library's own limit.
 const maxBody = 1 << 20
 
-// Receiver is an http.Handler.
+// Receiver is the http.Handler that receives callbacks.
 type Receiver struct {
 	target  string
 	seen    func(Delivery)
@@ -54,8 +54,8 @@ type Receiver struct {
 // Constructor is trulioo.NewWebhookHandler with options that verify.
 type Constructor func(func(context.Context, *trulioo.Event) error, ...trulioo.WebhookOption) (*trulioo.WebhookHandler, error)
 
-// New makes a receiver that forwards to target, or nowhere where that is "", and
-// calls seen for each request when it was answered, from many goroutines.
+// New makes a receiver that forwards to target, unless that is "", and calls seen for
+// each request after its answer, from many goroutines.
 func New(target string, seen func(Delivery), handler Constructor) (*Receiver, error) {
 	r := &Receiver{target: target, seen: seen, client: &http.Client{
 		Timeout:       9 * time.Second, // the vendor waits for 10
@@ -91,7 +91,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.seen(*d)
 }
 
-// Shutdown waits for what is in hand.
+// Shutdown waits for the requests that are being handled.
 func (r *Receiver) Shutdown(ctx context.Context) error {
 	r.client.CloseIdleConnections()
 	return r.handler.Shutdown(ctx)
@@ -138,7 +138,7 @@ func Post(ctx context.Context, client *http.Client, target string, header http.H
 	return response.StatusCode, response.Body.Close()
 }
 
-// observer notes the library's own word for what became of a request.
+// observer notes the library's own word for the result of a request.
 type observer struct{}
 
 // Start finds the Delivery.

@@ -15,14 +15,14 @@ import (
 type access struct {
 	client  *trulioo.Client
 	name    string           // for people: nothing of it is secret
-	digest  string           // what is kept of one account is never mixed with another's
+	digest  string           // tells accounts apart, so that their data are never mixed
 	box     *sandbox.Sandbox // nil for a real account
 	secrets account.Secrets
 	details [][2]string // for whoami
 	login   string      // the account of "trulioo login"; "" for others
 }
 
-// errNoAccount says what there is to choose from.
+// errNoAccount names the ways to choose an account.
 var errNoAccount = errors.New("no account: log in with \"trulioo login\", set TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET, or look around with --sandbox")
 
 func (x *access) close() {
@@ -48,7 +48,7 @@ func (a *app) open(ctx context.Context) (*access, error) {
 	return a.openLogin(ctx)
 }
 
-// openSandbox starts one in this process.
+// openSandbox starts a sandbox in this process.
 func (a *app) openSandbox(s sandbox.Settings) (*access, error) {
 	box, err := sandbox.Start(s)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *app) openSandbox(s sandbox.Settings) (*access, error) {
 	return a.with(x, box.Options())
 }
 
-// openVariables takes the account of the environment's variables.
+// openVariables takes the account from the environment's variables.
 func (a *app) openVariables() (*access, error) {
 	settings := account.Settings{
 		Environment: os.Getenv("TRULIOO_ENVIRONMENT"), APIVersion: os.Getenv("TRULIOO_API_VERSION"),
@@ -113,7 +113,7 @@ func (a *app) openLogin(ctx context.Context) (*access, error) {
 	return a.with(x, account.Options(settings, secrets)) //nolint:contextcheck // a sandbox listens until it is closed
 }
 
-// half is the environment that holds: the flag's, the account's or live.
+// half is the environment that counts: the flag's, else the account's, else live.
 func (a *app) half(own string) string {
 	switch {
 	case a.environment != "":
@@ -138,7 +138,7 @@ func (a *app) with(x *access, opts []trulioo.Option) (*access, error) {
 	return x, nil
 }
 
-// describe is what whoami prints: never an id or a secret.
+// describe gives the lines that whoami prints, without an id or a secret.
 func describe(from string, s account.Settings) [][2]string {
 	details := [][2]string{{"account", from}, {"environment", s.Environment}}
 	for _, line := range [][2]string{{"version", s.APIVersion}, {"base URL", s.BaseURL}, {"token URL", s.TokenURL}} {

@@ -20,8 +20,8 @@ func (a *app) bundle() *cobra.Command {
 		Use:   "bundle ID",
 		Short: "Put everything about one end client into a zip or a folder, for an auditor or the person",
 		Long: `Makes a zip, if -o ends in .zip, or else a folder: the API's answer byte for byte, every photo and document, a page that can be read and
-printed, and a manifest with the digest of each. A file that cannot be downloaded is listed as missing, on the page too; the exit code is 3
-then. Only you can read it.`,
+printed, and a manifest with the digest of each. A file that cannot be downloaded is listed as missing, on the page too, and the exit code
+is then 3. Only you can read the zip or the folder.`,
 		Example: `  trulioo bundle 665f1b1c2d3e4f5a6b7c8d9e -o person.zip
   trulioo bundle - -o person < id.txt`,
 		Args: oneArgument(idArgument),
@@ -55,7 +55,7 @@ then. Only you can read it.`,
 
 // writeZip gives the zip its name when it is whole.
 func writeZip(ctx context.Context, client *trulioo.Client, id, name string) error {
-	part, err := os.CreateTemp(filepath.Dir(name), ".trulioo-*.zip") // which nobody else can read
+	part, err := os.CreateTemp(filepath.Dir(name), ".trulioo-*.zip") // nobody else can read it
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,9 @@ func (a *app) doctor() *cobra.Command {
 		Short: "Ask the account which of the library's guesses about the API hold",
 		Long: `The vendor's documentation leaves things open, which the library guesses. This asks the account, with a few dozen small requests that
 change nothing: credentials and scope, live and test, both versions, paging, time bounds, filters, files, and the server's clock. Below
-what does not hold stand the line of Go and the variable that set it. --save keeps these settings with an account of "trulioo login".
-The report holds nothing personal and no secret, so that it can be shared; --json is for a bug report. The exit code is 3 where
-something does not hold or could not be told.`,
+a guess that does not hold stand the line of Go and the variable that set it right. --save keeps these settings with an account of
+"trulioo login". The report holds nothing personal and no secret, so it can be shared; --json is for a bug report. The exit code is 3
+where a guess does not hold or could not be checked.`,
 		Example: `  trulioo doctor --sandbox
   trulioo doctor --account acme --save
   trulioo doctor --json > doctor.json`,
@@ -70,7 +70,7 @@ func saveDialect(name string, d trulioo.Dialect) error {
 	return book.SetDialect(name, d)
 }
 
-// verdict is exit code 3 unless everything holds, and 1 where nothing was told.
+// verdict is exit code 3 unless everything holds, and 1 where no question was answered.
 func verdict(report *trulioo.Diagnosis) error {
 	held, rest := 0, 0
 	for _, f := range report.Findings {
@@ -93,10 +93,10 @@ func verdict(report *trulioo.Diagnosis) error {
 type someFindings struct{ n int }
 
 func (e *someFindings) Error() string {
-	return fmt.Sprintf("guesses that do not hold, or could not be told: %d", e.n)
+	return fmt.Sprintf("guesses that do not hold or could not be checked: %d", e.n)
 }
 
-// Is makes it one of those that some failed for.
+// Is gives it the exit code of errSome.
 func (e *someFindings) Is(target error) bool { return target == errSome }
 
 func (a *app) printDiagnosis(d *trulioo.Diagnosis) error {

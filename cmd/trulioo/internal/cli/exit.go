@@ -33,7 +33,7 @@ func (e *usageError) Error() string { return e.reason }
 
 func usage(reason string) error { return &usageError{reason} }
 
-// errSome means that the work is done but for some clients.
+// errSome means that the work is done except for some clients.
 var errSome = errors.New("some clients failed; run it again to try those again")
 
 // errSomeFiles means that some files of a client are there and some are not.
@@ -51,8 +51,8 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// explain makes one sentence of an error, with what to do where that is known.
-// Paths are left out of file errors, since the names of files are personal.
+// explain makes one sentence of an error, with advice where there is some. Paths are
+// left out of file errors, since the names of files are personal.
 func explain(err error) string {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return "the database refused: SQLSTATE " + refused.Code
@@ -72,7 +72,7 @@ func explain(err error) string {
 	text := strings.TrimPrefix(err.Error(), "trulioo: ")
 	switch {
 	case errors.As(err, new(*trulioo.AuthError)) && errors.Is(err, trulioo.ErrUnauthorized):
-		return text + "; check the credentials: \"trulioo whoami\" says which are used"
+		return text + "; check the credentials: \"trulioo whoami\" says which ones are used"
 	case errors.Is(err, trulioo.ErrNotFound):
 		return text + "; check the id, and with \"trulioo whoami\" the account and its environment"
 	}
@@ -106,8 +106,8 @@ func commandLineError(command *cobra.Command, args []string, err error) error {
 	return usage(group(err.Error()))
 }
 
-// group says in a shorter way which flags go together. Cobra's own texts hold
-// names of flags only.
+// group says which flags go together, in a shorter way than Cobra. Cobra's own texts
+// hold names of flags only.
 func group(text string) string {
 	_, rest, found := strings.Cut(text, "[")
 	names, rest, closed := strings.Cut(rest, "]")

@@ -26,8 +26,8 @@ type placeFlags struct {
 func (p *placeFlags) flags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&p.folder, "output", "o", "", "a `folder`: each profile as a JSON file, and an index")
-	flags.StringVar(&p.sqlite, "sqlite", "", "a `file` of SQLite, table trulioo_clients")
-	flags.StringVar(&p.postgres, "postgres", "", "the `address` of a PostgreSQL, table trulioo_clients; a password belongs into PGPASSWORD or ~/.pgpass")
+	flags.StringVar(&p.sqlite, "sqlite", "", "an SQLite `file`, table trulioo_clients")
+	flags.StringVar(&p.postgres, "postgres", "", "the `address` of a PostgreSQL, table trulioo_clients; the password belongs in PGPASSWORD or ~/.pgpass")
 	flags.StringVar(&p.csv, "csv", "", "a `file` of comma-separated values")
 	flags.StringVar(&p.parquet, "parquet", "", "a Parquet `file`")
 	flags.BoolVar(&p.files, "files", false, "with -o: the photos and documents too")
@@ -35,7 +35,7 @@ func (p *placeFlags) flags(command *cobra.Command) {
 	command.MarkFlagsOneRequired("output", "sqlite", "postgres", "csv", "parquet")
 }
 
-// check is made before anything is opened.
+// check refuses flags that do not fit together, before anything is opened.
 func (p *placeFlags) check() error {
 	if p.files && p.folder == "" {
 		return usage("--files needs -o: a folder is the only place for files")
@@ -77,7 +77,7 @@ func (p *placeFlags) open(ctx context.Context, account string) (keep.Store, erro
 	return keep.OpenParquet(p.parquet)
 }
 
-// kind is the sort of place, in a word.
+// kind names the kind of place in one word.
 func (p *placeFlags) kind() string {
 	switch {
 	case p.folder != "":
@@ -95,8 +95,8 @@ func (p *placeFlags) kind() string {
 const columnsHelp = `The columns of the tables, the CSV and the Parquet file are: account, client_id, status, status_by_hand, profile_type, created,
 last_modified, workflows, first_name, last_name, full_name, date_of_birth, email, phone, country, city, company_name, company_number,
 external_id, screening (clear, hit, unknown or empty), hits, checks, checks_matched, failed_sources, files, notes, open_tasks,
-details, files_saved; the databases have the whole profile as JSON in a column more. Answers of several workflows that differ stand
-in one column, separated by " | ".`
+details, files_saved; the databases have one more column with the whole profile as JSON. If the answers of several workflows
+differ, they stand in one column, separated by " | ".`
 
 func (a *app) export() *cobra.Command {
 	var place placeFlags
@@ -105,11 +105,11 @@ func (a *app) export() *cobra.Command {
 	var bare bool
 	command := &cobra.Command{
 		Use:   "export",
-		Short: "Bring the whole account into a folder, a database or a file",
+		Short: "Write the whole account to a folder, a database or a file",
 		Long: `Fetches every end client once, while the account changes, and keeps it. A client that is kept already and has not changed since is
-not fetched again, so a run that was stopped, or killed, goes on where it was. A place holds one account's people, and refuses
-another's; the sandbox's too. Clients that failed are listed in failed.ndjson of the folder, in the table trulioo_failed, or
-in FILE.failed.ndjson, the exit code is 3, and the next run tries them again.
+not fetched again, so a run after one that was stopped or killed goes on where that one was. A place holds the people of one
+account, and refuses those of another and of the sandbox. Clients that failed are listed in failed.ndjson of the folder, in the
+table trulioo_failed, or in FILE.failed.ndjson. The exit code is then 3, and the next run tries them again.
 
 ` + columnsHelp,
 		Example: `  trulioo export -o backup --files
@@ -135,10 +135,11 @@ func (a *app) sync() *cobra.Command {
 	var bare, forget bool
 	command := &cobra.Command{
 		Use:   "sync",
-		Short: "Bring what changed since the last time, and say who is gone",
-		Long: `Is "trulioo export" of the whole account that also finds the clients who are kept but no longer in the account: their number is
-printed, and --delete-gone deletes them from the place too, where the export proves that its list was complete. The list is read whole; a profile is fetched only where its client is new
-or changed. That rests on one assumption: that the date of the last change moves with every change.`,
+		Short: "Fetch the clients that changed since the last time, and say who is gone",
+		Long: `Does the same as "trulioo export" of the whole account, and also finds the clients who are kept but no longer in the account. Their
+number is printed, and --delete-gone deletes them from the place too, where the export proves that its list was complete. The list is
+read whole; a profile is fetched only where its client is new or changed. This assumes that the date of the last change moves with
+every change.`,
 		Example: `  trulioo sync -o backup --files
   trulioo sync --sqlite people.db --delete-gone`,
 	}
@@ -221,7 +222,7 @@ func (a *app) report(job *keep.Job, r keep.Result, took time.Duration) {
 	}
 }
 
-// place reads what --in names.
+// checkPlace refuses a place of --in that does not exist, or an address with a password.
 func checkPlace(in string) error {
 	if strings.HasPrefix(in, "postgres") && strings.Contains(in, "://") {
 		return checkAddress("--in", in)

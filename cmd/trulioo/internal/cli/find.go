@@ -13,7 +13,7 @@ import (
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
-// sought is what somebody is looked for by.
+// sought is the email, external id or name to look for.
 type sought struct {
 	email, external, name bool
 	value                 string
@@ -64,15 +64,15 @@ func (a *app) find() *cobra.Command {
 		Use:   "find",
 		Short: "Find an end client by email, external id or name",
 		Long: `Looks for end clients by what they entered. The API cannot search, so this looks through an export made before (--in), which takes a
-moment, or else through the account, which takes a request for each client and is slow where there are many. What is looked for is
-asked for, or read from the standard input, and never an argument: arguments are seen by other users and stay in the shell's history.
-Names and emails of those found are masked unless --show says otherwise.`,
+moment, or else through the account, which takes a request for each client and is slow where there are many. The command asks for the
+email, id or name, or reads it from the standard input. It is never an argument: other users can see arguments, and they stay in the
+shell's history. Names and emails of the clients found are masked unless --show is given.`,
 		Example: `  trulioo find --email --in backup
   trulioo find --external-id --in people.db < number.txt
   trulioo find --name --sandbox --show`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("what to look for is not an argument: it is asked for, or read from the standard input")
+				return usage("the email, id or name is not an argument: the command asks for it, or reads it from the standard input")
 			}
 			return nil
 		},

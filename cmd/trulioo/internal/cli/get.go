@@ -19,9 +19,9 @@ func (a *app) get() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "get ID",
 		Short: "Show one end client: what was entered, screened, checked and uploaded",
-		Long: `Shows one end client's profile. Values that people entered, and names on watchlists, are masked unless --show says otherwise; in a
-pipe too, since a pipe often ends on a screen. --raw writes the API's answer byte for byte. With - the id is read from the standard
-input, and so stays out of the shell's history.`,
+		Long: `Shows one end client's profile. Values that people entered, and names on watchlists, are masked unless --show is given; in a pipe
+too, since a pipe often ends on a screen. --raw writes the API's answer byte for byte. With - the id is read from the standard input,
+and stays out of the shell's history.`,
 		Example: `  trulioo get 665f1b1c2d3e4f5a6b7c8d9e
   trulioo get 665f1b1c2d3e4f5a6b7c8d9e --show
   trulioo clients --sandbox --limit 1 --csv | tail -1 | cut -d, -f1 | trulioo get - --sandbox
@@ -64,7 +64,7 @@ func (a *app) withProfile(ctx context.Context, id string, use func(*access, *tru
 	return use(x, p)
 }
 
-// clientID is the argument, or what is read where that is "-".
+// clientID is the argument, or a line of the standard input where that is "-".
 func (a *app) clientID(ctx context.Context, argument string) (string, error) {
 	if argument != "-" {
 		return argument, nil
@@ -72,7 +72,7 @@ func (a *app) clientID(ctx context.Context, argument string) (string, error) {
 	return a.ask.Ask(ctx, "id", false)
 }
 
-// outcomeColumn is what a screening or a check came to, in Profile.Text.
+// outcomeColumn finds the outcome of a screening or a check in Profile.Text.
 var outcomeColumn = regexp.MustCompile(`^(  .* )(clear|potential hit|confirmed hit|unknown|match|no match|no outcome)( +\d{4}-| +at no)`)
 
 var outcomeStyles = map[string]term.Style{

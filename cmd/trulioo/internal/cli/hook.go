@@ -29,7 +29,7 @@ const hookAddress = "127.0.0.1:8076"
 const hookSecretsHelp = `The verification token and the signing secret are those of TRULIOO_WEBHOOK_TOKEN and TRULIOO_WEBHOOK_SECRET, or of "trulioo login
 --webhook"; with --sandbox they are the sandbox's.`
 
-// hook is what callbacks are verified and signed with.
+// hook holds the secrets that callbacks are verified and signed with.
 type hook struct {
 	account       string // whose they are
 	token, secret string
@@ -38,7 +38,7 @@ type hook struct {
 
 var errNoHook = errors.New("no verification token and no signing secret: set TRULIOO_WEBHOOK_TOKEN or TRULIOO_WEBHOOK_SECRET, use \"trulioo login --webhook\", or try it with --sandbox")
 
-// openHook chooses as open does, without a client.
+// openHook chooses an account as open does, without a client.
 func (a *app) openHook(ctx context.Context) (*hook, error) {
 	if a.sandbox {
 		return &hook{account: "sandbox", token: truliootest.WebhookToken, secret: truliootest.WebhookSecret}, nil
@@ -86,9 +86,8 @@ func (a *app) listen() *cobra.Command {
 		Use:   "listen",
 		Short: "Receive callbacks, verify them, show them, and forward them",
 		Long: `Receives the vendor's callbacks, for development: verifies and de-duplicates them as trulioo.WebhookHandler does, prints a line for
-each, and forwards those that are new to a program under development, with the headers and bytes that came. Its answer decides: if it
-is no 2xx the vendor is told so, and sends again. --keep writes the verified ones into a folder, without the token, for "trulioo
-replay".
+each, and forwards new ones to a program under development, with the headers and bytes that came. The vendor gets the program's answer,
+and sends again if that is not a 2xx. --keep writes the verified ones into a folder, without the token, for "trulioo replay".
 
 ` + hookSecretsHelp,
 		Example: `  trulioo listen --forward http://127.0.0.1:3000/trulioo
@@ -207,7 +206,7 @@ func (p *deliveryPrinter) print(d callback.Delivery) {
 	}
 }
 
-// outcome is a word for people.
+// outcome is the delivery's outcome in a word for people.
 func outcome(d callback.Delivery) string {
 	switch {
 	case d.Status == http.StatusUnauthorized:
@@ -261,8 +260,8 @@ func (a *app) trigger() *cobra.Command {
 		Short: "Send a callback as the vendor would",
 		Long: `Sends one invented callback, with the token in it and signed, to a program under development or to "trulioo listen", and again until it
 is acknowledged, five times at most. TYPE is a type of event such as FLOW_END or MANUALLY_ACCEPTED; "flow" for all events of
-somebody who goes through a workflow, "all" for one of each type, "handshake" for the question that the vendor asks when an address is
-set up. A type that the vendor does not document is sent too: a receiver must bear it.
+somebody who goes through a workflow; "all" for one of each type; or "handshake" for the request that the vendor sends when an
+address is set up. A type that the vendor does not document is sent too, since a receiver must expect it.
 
 ` + hookSecretsHelp,
 		Example: `  trulioo trigger FLOW_END --to http://127.0.0.1:3000/trulioo
@@ -309,7 +308,7 @@ set up. A type that the vendor does not document is sent too: a receiver must be
 	return command
 }
 
-// events are what TYPE asks for.
+// events are the events that TYPE names.
 func (a *app) events(kind string, spec truliootest.EventSpec) ([]*trulioo.Event, error) {
 	switch kind {
 	case "flow":
@@ -358,7 +357,7 @@ func (a *app) replay() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Send callbacks again that \"trulioo listen --keep\" has kept",
 		Long: `Sends kept callbacks again, oldest first, with the vendor's own bytes, headers and signature; the token, which is not kept, is put back.
-Where it has changed since, the callback is signed anew. A receiver that de-duplicates acknowledges those that it knows.
+If the token has changed since, the callback is signed anew. A receiver that de-duplicates acknowledges the callbacks that it knows.
 
 ` + hookSecretsHelp,
 		Example: `  trulioo replay callbacks --to http://127.0.0.1:3000/trulioo
@@ -370,7 +369,7 @@ Where it has changed since, the callback is signed anew. A receiver that de-dupl
 	flags.StringVar(&kind, "type", "", "only events of this `type`")
 	flags.Var(&after, "after", "only callbacks received after this `time`")
 	flags.Var(&before, "before", "only callbacks received before this `time`")
-	flags.IntVar(&last, "last", 0, "only this many of the newest; 0 is all")
+	flags.IntVar(&last, "last", 0, "only this many of the newest; 0 means all")
 	command.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkTarget("--to", to); err != nil {
 			return err

@@ -22,7 +22,7 @@ func (a *app) inspect() *cobra.Command {
 		Short: "Look at the account in a browser",
 		Long: `Serves a page on this machine only: the account over time, the list of end clients with filters and search, a page for each person with
 photos, callbacks as they come, and the exports that run. It prints an address that works once and lets one browser in; nobody else gets
-anything. Values are masked until they are asked for, unless --show says otherwise. Nothing is written to the disk.
+anything. Values are masked until they are asked for, unless --show is given. Nothing is written to the disk.
 
 Callbacks are received where a verification token or a signing secret is known, and forwarded with --forward, as by "trulioo listen".
 With --sandbox people go through its workflows while the page is open.
@@ -32,7 +32,7 @@ With --sandbox people go through its workflows while the page is open.
   trulioo inspect --in backup --forward http://127.0.0.1:3000/trulioo`,
 	}
 	flags := command.Flags()
-	flags.StringVar(&address, "addr", "127.0.0.1:0", "the loopback `host:port` of the page; 0 is a free port")
+	flags.StringVar(&address, "addr", "127.0.0.1:0", "the loopback `host:port` of the page; port 0 means a free one")
 	flags.StringVar(&hookAt, "callbacks", hookAddress, "the `host:port` to receive callbacks on; empty for none")
 	flags.StringVar(&forward, "forward", "", "the `URL` of a program under development, which gets the callbacks")
 	flags.StringVar(&in, "in", "", "search in, and draw from, this export: a folder, a .db, .csv or .parquet file, or a PostgreSQL address")

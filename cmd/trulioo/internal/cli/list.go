@@ -17,7 +17,7 @@ import (
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/when"
 )
 
-// listing is what the two lists share.
+// listing holds the flags that the two lists share.
 type listing struct {
 	json, ndjson, csv bool
 	watch             bool
@@ -32,7 +32,7 @@ func (l *listing) flags(command *cobra.Command) {
 	flags.BoolVar(&l.csv, "csv", false, "print comma-separated values below a head")
 	flags.BoolVar(&l.watch, "watch", false, "go on, and print the rows that are new or changed, until Ctrl-C")
 	flags.DurationVar(&l.interval, "interval", 10*time.Second, "how often --watch asks")
-	flags.IntVar(&l.limit, "limit", 0, "at most this many rows; 0 is all")
+	flags.IntVar(&l.limit, "limit", 0, "at most this many rows; 0 means all")
 	command.MarkFlagsMutuallyExclusive("json", "ndjson", "csv")
 	command.MarkFlagsMutuallyExclusive("json", "watch")
 }
@@ -49,7 +49,7 @@ func (l *listing) check() error {
 
 // row is one line of a list, in every form.
 type row struct {
-	id, edition string // what --watch tells rows and their changes apart by
+	id, edition string // by which --watch tells rows and their changes apart
 	raw         json.RawMessage
 	fields      []string    // for CSV
 	cells       []term.Cell // for the table
@@ -120,7 +120,7 @@ func (a *app) workflows() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "workflows",
 		Short: "List the account's workflows",
-		Long:  `Lists the workflows as they come. The id is what --workflow of the other commands takes.`,
+		Long:  `Lists the workflows as they come. --workflow of the other commands takes their id.`,
 		Example: `  trulioo workflows --sandbox
   trulioo workflows --csv > workflows.csv`,
 	}
@@ -205,7 +205,7 @@ func clientRow(c *trulioo.EndClient) row {
 	}
 }
 
-// rowsOf turns what the library lists into rows.
+// rowsOf turns the items of a list into rows.
 func rowsOf[T any](list iter.Seq2[*T, error], make func(*T) row) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		for item, err := range list {
@@ -232,7 +232,7 @@ func statusStyle(s trulioo.Status) term.Style {
 	return term.Faint
 }
 
-// stamp is a time for programs, minute one for people.
+// stamp is a time for programs; minute is one for people.
 func stamp(t trulioo.Time) string {
 	if t.IsZero() {
 		return ""
@@ -278,7 +278,7 @@ func (f *filterFlags) filter() trulioo.ClientFilter {
 // timeFlag is a time as people type it.
 type timeFlag struct{ time.Time }
 
-// Set reads it.
+// Set reads a time.
 func (t *timeFlag) Set(text string) (err error) {
 	if t.Time, err = when.Parse(text, time.Now()); err != nil {
 		return usage(err.Error())
@@ -286,7 +286,7 @@ func (t *timeFlag) Set(text string) (err error) {
 	return nil
 }
 
-// String is empty for no time, so that the help has no default.
+// String is empty without a time, so that the help shows no default.
 func (t *timeFlag) String() string {
 	if t.IsZero() {
 		return ""

@@ -21,9 +21,9 @@ func (a *app) login() *cobra.Command {
 		Use:   "login [NAME]",
 		Short: "Put an account's credentials into the system's keyring",
 		Long: `Asks for the client id and the client secret, tries them, and puts them into the system's keyring under a name; "default" if
-none is given. The secret is not shown while it is typed. Where the input is no terminal, the two are read from it, a line each.
-A file in the user's configuration folder holds the names and the addresses of the accounts, and no secret. The account that was
-logged in to last is the default one.`,
+none is given. The secret is not shown while it is typed. If the input is not a terminal, the two are read from it, a line each.
+A file in the user's configuration folder holds the names and the addresses of the accounts, and no secret. The default account is
+the one that was logged in to last.`,
 		Example: `  trulioo login
   trulioo login acme-test --environment test
   pass show trulioo | trulioo login acme        # the client id, then the secret, on two lines`,
@@ -113,7 +113,7 @@ func (a *app) logout() *cobra.Command {
 	command := &cobra.Command{
 		Use:     "logout [NAME]",
 		Short:   "Take an account's credentials out of the keyring",
-		Long:    `Takes an account out of the keyring and out of the list of accounts; the default one if no name is given.`,
+		Long:    `Takes an account out of the keyring and out of the list of accounts. Without a name it is the default account.`,
 		Example: "  trulioo logout acme-test",
 		Args:    atMostOne("the account's name"),
 	}
@@ -167,7 +167,7 @@ lists the accounts of "trulioo login". It prints no id and no secret.`,
 	return command
 }
 
-// listLogins is silent where nobody has logged in.
+// listLogins lists the logins. It prints nothing where there are none.
 func (a *app) listLogins() {
 	book, err := account.Open()
 	if err != nil || len(book.Accounts) == 0 {
@@ -185,7 +185,7 @@ func (a *app) listLogins() {
 	}
 }
 
-// atMostOne is for an argument that has a default.
+// atMostOne is for commands with an argument that has a default.
 func atMostOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {

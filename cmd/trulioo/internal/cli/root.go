@@ -1,4 +1,4 @@
-// Package cli is the commands: what is typed, and what is printed.
+// Package cli holds the commands: their flags and arguments, and their output.
 package cli
 
 import (
@@ -64,18 +64,18 @@ func (a *app) run(ctx context.Context, args []string) int {
 const rootLong = `Look up, export, receive and inspect what people submitted through the workflows of a Trulioo account.
 It is not made, supported or endorsed by Trulioo.
 
-Which account: --sandbox is one of invented people in this process, with no network and no account. Else --account NAME, of those
-that "trulioo login" has put into the system's keyring; else the one of TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET, with
-TRULIOO_ENVIRONMENT, TRULIOO_API_VERSION, TRULIOO_BASE_URL and TRULIOO_TOKEN_URL; else the default one of "trulioo login".
+The account is the first of these that there is: the invented people of --sandbox, in this process, without a network or credentials;
+--account NAME, which "trulioo login" has put into the system's keyring; the account of TRULIOO_CLIENT_ID and TRULIOO_CLIENT_SECRET,
+with TRULIOO_ENVIRONMENT, TRULIOO_API_VERSION, TRULIOO_BASE_URL and TRULIOO_TOKEN_URL; the default account of "trulioo login".
 All times are UTC.
 
-Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 done, but for some that failed; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 done, but some failed; 130 stopped by Ctrl-C.
 NO_COLOR turns colours off. Results go to the standard output, and everything else to the standard error.`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "trulioo",
-		Short: "The terminal's and the browser's way to a Trulioo account",
+		Short: "Use a Trulioo account from a terminal or a browser",
 		Long:  rootLong,
 		Example: `  trulioo clients --sandbox --status ACCEPTED --limit 5
   trulioo inspect --sandbox`,
@@ -90,7 +90,7 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.account, "account", "", "the `name` of an account of \"trulioo login\"")
 	flags.BoolVar(&a.sandbox, "sandbox", false, "use invented people in place of an account")
-	flags.StringVar(&a.environment, "environment", "", "live or test, in place of what the account says")
+	flags.StringVar(&a.environment, "environment", "", "live or test, in place of the account's own")
 	root.MarkFlagsMutuallyExclusive("account", "sandbox")
 	completeFlag(root, "environment", "live", "test")
 	completeLogins(root)
@@ -111,7 +111,7 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// add hangs commands below the root.
+// add adds commands below the root.
 func (a *app) add(root *cobra.Command, group string, commands ...*cobra.Command) {
 	for _, command := range commands {
 		command.GroupID = group
@@ -127,7 +127,7 @@ func (a *app) add(root *cobra.Command, group string, commands ...*cobra.Command)
 	}
 }
 
-// version is that of the module, as go install has it.
+// version is the module's version, as go install records it.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

@@ -23,10 +23,10 @@ func (a *app) sandboxCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Serve a fake API with invented people, for curl and programs in any language",
-		Long: `Serves the fake Export API of package truliootest until Ctrl-C, and prints the variables and the curl commands to use it with. Everybody
-in it is made up, and the same each time. --webhook sends the callbacks of people who go through its workflows while it runs, signed and
-with a token; the library's words for the two are printed. --fail makes a part of the requests fail, to see what a program does then.
-A line for each request goes to the standard error.`,
+		Long: `Serves the fake Export API of package truliootest until Ctrl-C, and prints the variables and the curl commands to use it with. Its people
+are made up, and the same each time. --webhook sends the callbacks of people who go through its workflows while it runs, signed and
+with a token; the variables with the token and the secret are printed. --fail makes a part of the requests fail, to see what a program
+does then. A line for each request goes to the standard error.`,
 		Example: `  trulioo sandbox
   trulioo sandbox --webhook http://127.0.0.1:3000/trulioo --every 2s
   trulioo sandbox --fail 0.1 --latency 200ms     # one in ten is a 503
@@ -35,8 +35,8 @@ A line for each request goes to the standard error.`,
 	flags := command.Flags()
 	flags.StringVar(&s.Address, "addr", "127.0.0.1:8075", "the `host:port` to listen on")
 	flags.IntVar(&s.Clients, "clients", sandbox.Clients, "how many end clients the live account has")
-	flags.DurationVar(&s.Latency, "latency", 0, "delay each answer by so much")
-	flags.StringVar(&fail, "fail", "", "let this `part` of the requests fail, 0 to 1, with a status of 503 or of what follows a colon")
+	flags.DurationVar(&s.Latency, "latency", 0, "delay each answer by this time")
+	flags.StringVar(&fail, "fail", "", "let this `part` of the requests fail, 0 to 1, with status 503 or with the one after a colon")
 	flags.StringVar(&webhook, "webhook", "", "send callbacks to this `URL`")
 	flags.DurationVar(&every, "every", 3*time.Second, "how long between two callbacks")
 	flags.BoolVar(&quiet, "quiet", false, "no line for each request")
@@ -97,7 +97,7 @@ func parseFail(text string) (part float64, status int, err error) {
 	return part, status, nil
 }
 
-// introduce prints what to paste.
+// introduce prints the lines to paste into a shell.
 func introduce(out io.Writer, box *sandbox.Sandbox, webhook string) {
 	fmt.Fprintf(out, "# The sandbox has %d end clients and runs until Ctrl-C. Paste this into another shell:\n\n", box.Live.Len())
 	variables := [][2]string{

@@ -17,8 +17,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// The names in a folder. What is being written is in unfinished, and moves to
-// its own name when it is whole.
+// The names in a folder. A file is written in unfinished, and moves to its own name when
+// it is whole.
 const (
 	markFile    = "trulioo.json"
 	indexFile   = "index.ndjson"
@@ -48,7 +48,8 @@ type mark struct {
 	Account string `json:"account"`
 }
 
-// OpenFolder takes a folder up as it was left. files says to save uploaded files too.
+// OpenFolder makes a folder, or opens one as it was left. files says to save uploaded
+// files too.
 func OpenFolder(dir, account string, files bool) (_ *Folder, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func (f *Folder) Save(ctx context.Context, client *trulioo.Client, p *trulioo.Pr
 	return replace(f.root, unfinished+"/"+name+".json", profilesDir+"/"+name+".json", p.Raw)
 }
 
-// saveFiles lets the library write each under a name that is safe and its own.
+// saveFiles lets the library write each file under a safe name of its own.
 func (f *Folder) saveFiles(ctx context.Context, client *trulioo.Client, p *trulioo.Profile) error {
 	if len(p.Files()) == 0 {
 		return nil
@@ -202,7 +203,7 @@ func (f *Folder) Forget(_ context.Context, clientID string) error {
 	return f.root.RemoveAll(filesDir + "/" + name)
 }
 
-// line adds a line at once; what a kill can cut off is the last one.
+// line adds a line at once; a kill can cut off only the last one.
 func (f *Folder) line(r Record) error {
 	line, err := lineOf(r)
 	if err != nil {
@@ -218,7 +219,7 @@ func (f *Folder) line(r Record) error {
 	return f.index.Sync()
 }
 
-// Fail writes the client down in failed.ndjson.
+// Fail adds the client to failed.ndjson.
 func (f *Folder) Fail(_ context.Context, clientID, why string) (err error) {
 	if f.failed == nil {
 		if f.failed, err = f.root.OpenFile(failedFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
@@ -237,7 +238,8 @@ func failLine(to *os.File, clientID, why string) error {
 	return err
 }
 
-// Close writes the index anew after a run that was not stopped: a line a client.
+// Close rewrites the index after a run that was not stopped, with one line for each
+// client.
 func (f *Folder) Close(_ context.Context, done bool) error {
 	if !done {
 		return f.close()
@@ -271,8 +273,8 @@ func (f *Folder) close() error {
 	return errors.Join(append(errs, f.root.Close())...)
 }
 
-// Name is a client's id where that is like all that have been seen, and else a
-// digest of it: ids are the server's, and nobody checks them.
+// Name is a client's id where that looks like the ids seen so far, and else a digest of
+// it: ids are the server's, and nobody checks them.
 func Name(id string) string {
 	if len(id) >= 8 && len(id) <= 64 && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz") == "" {
 		return id

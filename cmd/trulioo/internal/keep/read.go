@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Read opens what an export left, to be read only: a folder, a file of SQLite,
-// CSV or Parquet by its ending, or the address of a PostgreSQL.
+// Read opens the place of an export for reading: a folder, a file of SQLite, CSV or
+// Parquet by its ending, or the address of a PostgreSQL.
 func Read(ctx context.Context, place string) (records iter.Seq2[Record, error], end func() error, err error) {
 	if strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://") {
 		return readDatabase(ctx, "pgx", place, true)

@@ -1,6 +1,5 @@
-// Package keep keeps people outside of the account: in a folder, a database, or a
-// file of a table. A person that is kept already and has not changed is not fetched
-// again.
+// Package keep keeps people outside of the account: in a folder, a database, or a table
+// in a file. A person who is kept already and has not changed is not fetched again.
 package keep
 
 import (
@@ -20,7 +19,7 @@ type Record struct {
 	Status        string    `json:"status" parquet:"status"`                                           // such as ACCEPTED
 	ByHand        bool      `json:"status_by_hand" parquet:"status_by_hand"`                           // somebody set the status
 	ProfileType   string    `json:"profile_type" parquet:"profile_type"`                               // such as NORMAL
-	Created       time.Time `json:"created,omitzero" parquet:"created,optional,timestamp"`             // UTC; none where the vendor has none
+	Created       time.Time `json:"created,omitzero" parquet:"created,optional,timestamp"`             // UTC; zero where the vendor has none
 	LastModified  time.Time `json:"last_modified,omitzero" parquet:"last_modified,optional,timestamp"` // UTC, as listed when the profile was fetched
 	Workflows     string    `json:"workflows" parquet:"workflows"`                                     // ids, separated by a space
 	FirstName     string    `json:"first_name" parquet:"first_name"`
@@ -63,8 +62,8 @@ func (r *Record) pointers() []any {
 // Several separates answers that contradict each other in one column.
 const Several = " | "
 
-// NewRecord puts a profile into a row. row is the list's, whose date is kept: a
-// change after the list was read must show as one the next time.
+// NewRecord puts a profile into a row. row is the list's, and its date is kept: a change
+// after the list was read must show as a change the next time.
 func NewRecord(account string, row *trulioo.EndClient, p *trulioo.Profile, details bool) Record {
 	r := Record{
 		Account: account, ClientID: p.ID, Status: string(p.Status), ByHand: p.StatusManuallyChanged, ProfileType: string(p.ProfileType),
@@ -93,7 +92,7 @@ func NewRecord(account string, row *trulioo.EndClient, p *trulioo.Profile, detai
 	return r
 }
 
-// entered is what was entered for the first of the roles that has an answer.
+// entered is the answer to the first of the roles that has one.
 func entered(p *trulioo.Profile, roles ...trulioo.Role) string {
 	for _, role := range roles {
 		var values []string
@@ -137,7 +136,7 @@ func SourceFailed(source trulioo.DatasourceResult) bool {
 	})
 }
 
-// lineOf is a record as a line of an index or of a file that is not done.
+// lineOf is a record as a line of an index or of an unfinished file.
 func lineOf(r Record) ([]byte, error) {
 	line, err := json.Marshal(r)
 	return append(line, '\n'), err

@@ -60,8 +60,8 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	return j.gone(ctx, kept, result)
 }
 
-// gone counts who is kept and no longer listed, and forgets them where that is
-// proven: a client that a moving list has hidden is not gone.
+// gone counts the clients that are kept and no longer listed, and forgets them where the
+// list is proven to be whole: a client that a moving list has hidden is not gone.
 func (j *Job) gone(ctx context.Context, kept *keptClients, result Result) (Result, error) {
 	for id, was := range kept.clients {
 		if was.seen {
@@ -77,7 +77,7 @@ func (j *Job) gone(ctx context.Context, kept *keptClients, result Result) (Resul
 	return result, nil
 }
 
-// keptClients is what a store has at the start, and which of them the list still has.
+// keptClients are the clients of a store at the start, and which of them are listed.
 // Only the export's goroutine that calls Skip touches seen while it runs.
 type keptClients struct {
 	clients   map[string]*keptClient
@@ -85,7 +85,7 @@ type keptClients struct {
 }
 
 type keptClient struct {
-	modified       int64 // UNIX time; 0 is unknown
+	modified       int64 // UNIX time; 0 where it is not known
 	details, files bool
 	seen           bool
 }
@@ -141,8 +141,8 @@ func (j *Job) put(ctx context.Context, kept *keptClients, item *trulioo.ExportIt
 	return j.Store.Put(ctx, NewRecord(j.Account, item.Client, item.Profile, j.Details), item.Profile)
 }
 
-// disk is what the disk said, if it was the disk: no other client would fare
-// better. Paths are left out where it is printed.
+// disk is the disk's error, if the disk failed: it would fail for every other client,
+// too. Paths are left out where the error is printed.
 func disk(err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at
@@ -157,7 +157,7 @@ func disk(err error) error {
 	return file
 }
 
-// fromServer reports whether it was the API, or the way to it.
+// fromServer reports whether the API failed, or the way to it.
 func fromServer(err error) bool {
 	return errors.As(err, new(*trulioo.APIError)) || errors.As(err, new(*trulioo.AuthError)) ||
 		errors.As(err, new(*trulioo.TransportError)) || errors.As(err, new(*trulioo.DecodeError))

@@ -9,8 +9,8 @@ const (
 	ScreeningUnknown = "unknown"
 )
 
-// screening is the outcome of all watchlist checks together: a hit of one is a
-// hit, and clear is only who is clear in each.
+// screening is the outcome of all watchlist checks together: a hit of one is a hit, and
+// only a client who is clear in each is clear.
 func screening(p *trulioo.Profile) (outcome string, hits int64) {
 	for _, s := range p.Screenings() {
 		hits += int64(len(s.Hits))

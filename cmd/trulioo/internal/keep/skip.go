@@ -2,8 +2,8 @@ package keep
 
 import "github.com/trulioo-go/trulioo"
 
-// skip says which clients of the list need not be fetched: those kept as they are
-// now. Where a date of the last change is missing, nobody knows.
+// skip says which clients of the list need not be fetched: those that are kept and have
+// not changed. A client without a date of the last change is always fetched.
 func (j *Job) skip(kept *keptClients) func(row *trulioo.EndClient) bool {
 	return func(row *trulioo.EndClient) bool {
 		was, known := kept.clients[row.ID]

@@ -19,8 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// Database keeps people in the table trulioo_clients, which has Record's columns
-// and "profile" with the server's JSON, and those who failed in trulioo_failed.
+// Database keeps people in the table trulioo_clients, which has Record's columns and
+// "profile" with the server's JSON. Clients that failed are in trulioo_failed.
 type Database struct {
 	db       *sql.DB
 	conn     *sql.Conn // one for all, which also holds PostgreSQL's lock
@@ -176,7 +176,7 @@ func (t *dbTime) Scan(value any) (err error) {
 // Save has nothing to do: Put has all of it.
 func (d *Database) Save(context.Context, *trulioo.Client, *trulioo.Profile) error { return nil }
 
-// Put keeps a client in the transaction of the moment.
+// Put keeps a client in the current transaction.
 func (d *Database) Put(ctx context.Context, r Record, p *trulioo.Profile) error {
 	columns := append(Columns(), "profile")
 	values := d.values(r)
@@ -226,7 +226,7 @@ func (d *Database) Fail(ctx context.Context, clientID, why string) error {
 	return d.exec(ctx, "INSERT INTO trulioo_failed (client_id, error) VALUES ($1, $2) ON CONFLICT (client_id) DO UPDATE SET error = excluded.error", clientID, why)
 }
 
-// exec runs a statement in the transaction of the moment, and ends it in time.
+// exec runs a statement in the current transaction, and commits that in time.
 func (d *Database) exec(ctx context.Context, statement string, values ...any) (err error) {
 	// The transaction must outlive ctx: what is whole is committed after Ctrl-C too.
 	ctx = context.WithoutCancel(ctx)
@@ -243,7 +243,7 @@ func (d *Database) exec(ctx context.Context, statement string, values ...any) (e
 }
 
 // begin begins a transaction where there is none. The first one of a run empties
-// the table of those who failed.
+// trulioo_failed.
 func (d *Database) begin(ctx context.Context) (err error) {
 	if d.tx != nil {
 		return nil
@@ -271,7 +271,7 @@ func (d *Database) commit() error {
 // Close commits what is whole.
 func (d *Database) Close(ctx context.Context, done bool) error {
 	var err error
-	if done && d.begun.IsZero() { // nothing was written, nor failed
+	if done && d.begun.IsZero() { // nothing was written, and nothing failed
 		err = d.begin(context.WithoutCancel(ctx))
 	}
 	return errors.Join(err, d.commit(), d.close())

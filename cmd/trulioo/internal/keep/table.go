@@ -19,7 +19,7 @@ import (
 )
 
 // Table keeps records in one file that is replaced as a whole when a run is done.
-// Until then the new ones lie beside it, in a hidden file of lines.
+// Until then the new records are beside it, in a hidden file of lines.
 type Table struct {
 	root    *os.Root
 	name    string
@@ -31,7 +31,7 @@ type Table struct {
 	changed bool
 }
 
-// format is how a table lies in its file.
+// format is the file format of a table.
 type format struct {
 	write func(io.Writer, []Record) error
 	read  func(*os.File) ([]Record, error)
@@ -96,7 +96,7 @@ func (t *Table) takeUp() error {
 	return nil
 }
 
-// readSide reads the lines in their order, those that forget included.
+// readSide reads the lines in their order, including those that forget a client.
 func readSide(root *os.Root, name string) (records []Record, err error) {
 	file, err := root.Open(name)
 	if err != nil {
@@ -109,7 +109,7 @@ func readSide(root *os.Root, name string) (records []Record, err error) {
 	return records, errors.Join(err, file.Close())
 }
 
-// readTable reads the file; none is an empty one.
+// readTable reads the file. Without a file the table is empty.
 func readTable(root *os.Root, name string, how format) ([]Record, error) {
 	file, err := root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +122,7 @@ func readTable(root *os.Root, name string, how format) ([]Record, error) {
 	return records, errors.Join(err, file.Close())
 }
 
-// Records gives what is in the file and beside it.
+// Records gives the records in the file and beside it.
 func (t *Table) Records(context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for _, r := range t.records {
@@ -158,7 +158,7 @@ func (t *Table) line(r Record) error {
 	return err
 }
 
-// Fail writes the client down beside the file.
+// Fail notes the client beside the file.
 func (t *Table) Fail(_ context.Context, clientID, why string) (err error) {
 	if t.failed == nil {
 		if t.failed, err = t.root.OpenFile(t.failedName(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
@@ -168,7 +168,8 @@ func (t *Table) Fail(_ context.Context, clientID, why string) (err error) {
 	return failLine(t.failed, clientID, why)
 }
 
-// Close replaces the file after a run that was not stopped, and removes what lay beside it.
+// Close replaces the file after a run that was not stopped, and removes the one beside
+// it.
 func (t *Table) Close(_ context.Context, done bool) error {
 	if !done {
 		return t.close()
@@ -180,7 +181,7 @@ func (t *Table) Close(_ context.Context, done bool) error {
 	return t.close()
 }
 
-// replace writes the file anew where there is something new, or no file yet.
+// replace rewrites the file where there is something new, or no file yet.
 func (t *Table) replace() error {
 	if _, err := t.root.Stat(t.name); err == nil && !t.changed {
 		return nil
@@ -204,7 +205,7 @@ func (t *Table) close() error {
 			errs = append(errs, file.Sync(), file.Close())
 		}
 	}
-	if !t.changed && t.side != nil { // nothing lies in it
+	if !t.changed && t.side != nil { // nothing is in it
 		errs = append(errs, t.root.Remove(t.sideName()))
 	}
 	if t.unlock != nil {
@@ -240,7 +241,7 @@ func readParquet(file *os.File) ([]Record, error) {
 	return records, nil
 }
 
-// utc takes Parquet's beginning of time for none.
+// utc is the zero time for Parquet's beginning of time.
 func utc(t time.Time) time.Time {
 	if t.IsZero() || t.Unix() == 0 {
 		return time.Time{}

@@ -21,7 +21,7 @@ type Run struct {
 	Account string    `json:"account"` // its name on this machine
 	Place   string    `json:"place"`   // the kind of place, such as SQLite
 	Started time.Time `json:"started"`
-	Seen    time.Time `json:"seen"` // when it last said something
+	Seen    time.Time `json:"seen"` // when it last reported
 	Done    int       `json:"done"`
 	Failed  int       `json:"failed"`
 	Skipped int       `json:"skipped"`
@@ -30,20 +30,20 @@ type Run struct {
 	State   string    `json:"state"` // running, done, stopped or killed
 }
 
-// Lost is how long a run may be silent until it is taken for killed.
+// Lost is how long a run may be silent before it counts as killed.
 const Lost = 15 * time.Second
 
 // kept is how long the end of a run is shown.
 const kept = 24 * time.Hour
 
-// Board tells of one run. That it cannot write is no reason to stop an export.
+// Board shows one run to other processes. If it cannot write, the export goes on.
 type Board struct {
 	run  Run
 	path string
 	next time.Time
 }
 
-// Begin tells of a new run.
+// Begin shows a new run.
 func Begin(run Run) *Board {
 	b := &Board{run: run}
 	b.run.Started, b.run.State = time.Now().UTC(), "running"
@@ -54,7 +54,7 @@ func Begin(run Run) *Board {
 	return b
 }
 
-// Progress tells of progress, at most once a second.
+// Progress shows progress, at most once a second.
 func (b *Board) Progress(p trulioo.ExportProgress) {
 	b.run.Done, b.run.Failed, b.run.Skipped, b.run.Rate = p.Done, p.Failed, p.Skipped+p.Gone, p.Rate
 	b.run.Total = max(p.Total, p.Done+p.Failed+p.Skipped+p.Gone)
@@ -64,7 +64,7 @@ func (b *Board) Progress(p trulioo.ExportProgress) {
 	}
 }
 
-// End tells of the end.
+// End shows the end.
 func (b *Board) End(err error) {
 	b.run.State = "done"
 	if err != nil {

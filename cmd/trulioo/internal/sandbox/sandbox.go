@@ -17,17 +17,17 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// Settings shape a sandbox. The zero value is one in memory that never fails.
+// Settings shape a sandbox. The zero value makes one in memory that never fails.
 type Settings struct {
-	Address string        // host and port to listen on; "" is in memory
+	Address string        // host and port to listen on; "" means in memory
 	Clients int           // in the live account
 	Latency time.Duration // of every request but those for tokens
 	Failing float64       // the part of the requests that fail, 0 to 1
-	Status  int           // their status; 0 is 503
+	Status  int           // their status; 0 means 503
 	Log     io.Writer     // gets a line for each request; nil for no log
 }
 
-// Sandbox is a running one.
+// Sandbox is a running sandbox.
 type Sandbox struct {
 	*truliootest.Server
 
@@ -35,12 +35,12 @@ type Sandbox struct {
 	logMu    sync.Mutex
 }
 
-// Clients is how many clients a sandbox has unless something else is asked for:
-// enough for some pages and for a picture of a month.
+// Clients is how many clients a sandbox has by default: enough for some pages and for a
+// picture of a month.
 const Clients = 240
 
-// Start starts one. The people are the same each time, so that an id that was
-// listed can be looked up.
+// Start starts a sandbox. The people are the same each time, so that an id that was
+// listed can be looked up later.
 func Start(s Settings) (*Sandbox, error) {
 	box := &Sandbox{settings: s}
 	opts := []truliootest.Option{
@@ -66,7 +66,7 @@ func account(clients int, seed uint64) *truliootest.Account {
 	return truliootest.NewAccount(truliootest.AccountSpec{Clients: clients, Seed: seed, Spacing: 3 * time.Hour})
 }
 
-// handle is the way of every request.
+// handle fails or serves every request, and logs it.
 func (b *Sandbox) handle(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	answer := &noted{ResponseWriter: w}
 	begun := time.Now()
@@ -119,7 +119,7 @@ func (n *noted) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
-// Write is a 200 where nothing else was said.
+// Write notes a 200 where no status was set.
 func (n *noted) Write(p []byte) (int, error) {
 	if n.status == 0 {
 		n.status = http.StatusOK
@@ -127,9 +127,9 @@ func (n *noted) Write(p []byte) (int, error) {
 	return n.ResponseWriter.Write(p)
 }
 
-// Walk lets somebody new go through a workflow, one event each time that every
-// has passed, and tells the webhook at target of it, until ctx ends. What is not
-// acknowledged is reported to failed, and the next event is sent anyway.
+// Walk lets new people go through a workflow until ctx ends. Each time that every has
+// passed, one event happens and is sent to the webhook at target. An event that is not
+// acknowledged is reported to failed, and the next one is sent anyway.
 func (b *Sandbox) Walk(ctx context.Context, target string, every time.Duration, failed func(error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -152,7 +152,8 @@ func (b *Sandbox) Walk(ctx context.Context, target string, every time.Duration, 
 	}
 }
 
-// visit is what happens to the n-th of them; each third one waits for a person to decide.
+// visit gives the events of the n-th visitor; each third one waits for a person to
+// decide.
 func visit(n int) []trulioo.EventType {
 	kinds := []trulioo.EventType{
 		trulioo.EventFlowStart, trulioo.EventStepInit, trulioo.EventStepSubmit,

@@ -24,11 +24,11 @@ func NewAsker(in io.Reader, out io.Writer) *Asker {
 	return &Asker{in: in, out: out, buf: bufio.NewReader(in)}
 }
 
-// maxAnswer bounds a line that is no answer.
+// maxAnswer bounds the length of a line; a longer one is not an answer.
 const maxAnswer = 64 << 10
 
-// Ask reads a line. hidden does not show what is typed. The end of ctx ends the
-// wait, and leaves the terminal as it was.
+// Ask reads a line. hidden says not to show what is typed. The end of ctx ends the wait,
+// and leaves the terminal as it was.
 func (a *Asker) Ask(ctx context.Context, question string, hidden bool) (string, error) {
 	file, ok := a.in.(*os.File)
 	terminal := ok && term.IsTerminal(int(file.Fd()))
@@ -71,7 +71,7 @@ func (a *Asker) hidden(ctx context.Context, terminal int) (string, error) {
 	return answer, err
 }
 
-// await leaves a read behind that ctx has overtaken: the process ends then.
+// await returns at the end of ctx, and leaves the read behind: the process then ends.
 func await(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		text string

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Progress is one line on a terminal that is written again and again. Where there
-// is no terminal it is silent.
+// Progress is one line on a terminal that is written again and again. Without a terminal
+// it is silent.
 type Progress struct {
 	screen *Screen
 	next   time.Time
@@ -17,10 +17,10 @@ type Progress struct {
 // NewProgress makes one.
 func NewProgress(screen *Screen) *Progress { return &Progress{screen: screen} }
 
-// drawEvery keeps a fast run from drawing more than eyes can see.
+// drawEvery keeps a fast run from drawing more often than eyes can see.
 const drawEvery = 100 * time.Millisecond
 
-// Show draws how far something is: done of total, and what else is to be said.
+// Show draws how far something is: done of total, the rate, and more.
 func (p *Progress) Show(done, total int, rate float64, more string) {
 	if !p.screen.Terminal || time.Now().Before(p.next) {
 		return

@@ -93,8 +93,8 @@ func (r *csvRows) End() error {
 	return r.w.Error()
 }
 
-// Spreadsheet keeps a spreadsheet from taking what somebody entered for a formula,
-// by an apostrophe before it. A number or a telephone number stays as it is.
+// Spreadsheet puts an apostrophe before a text that a spreadsheet would run as a formula.
+// A number or a telephone number stays as it is.
 func Spreadsheet(value string) string {
 	if formula(value) {
 		return "'" + value
@@ -110,8 +110,8 @@ func FromSpreadsheet(value string) string {
 	return value
 }
 
-// formula reports whether a spreadsheet would run a value, with or without
-// apostrophes before it: so that theirs and ours can be told apart.
+// formula reports whether a spreadsheet would run a value, with or without apostrophes
+// before it, so that entered apostrophes and ours can be told apart.
 func formula(value string) bool {
 	value = strings.TrimLeft(value, "'")
 	if value == "" || !strings.ContainsRune("=+-@\t\r", rune(value[0])) {
@@ -121,7 +121,7 @@ func formula(value string) bool {
 	return !number
 }
 
-// compact takes the white space between tokens out, so that a row is a line.
+// compact removes the white space between tokens, so that a row is a line.
 func compact(raw json.RawMessage) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {

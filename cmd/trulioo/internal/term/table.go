@@ -9,7 +9,7 @@ import (
 // Column is one column of a table.
 type Column struct {
 	Title string
-	Width int // at least; 0 takes what is left of the line and comes last
+	Width int // at least; the last column can have 0 and takes the rest of the line
 }
 
 // Table prints rows as they come, so the widths are fixed beforehand.

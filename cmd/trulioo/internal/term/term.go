@@ -21,7 +21,7 @@ type Screen struct {
 	Terminal bool
 }
 
-// Of looks at a stream.
+// Of makes the screen of a stream.
 func Of(w io.Writer) *Screen {
 	s := &Screen{Writer: w}
 	file, ok := w.(*os.File)
@@ -60,8 +60,8 @@ func (s *Screen) Paint(style Style, text string) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
-// Clean makes text of others fit to be printed: no control characters, which a
-// terminal could obey, and no direction marks, which turn what is read around.
+// Clean makes foreign text fit to be printed. It replaces control characters, which a
+// terminal could obey, and direction marks, which reverse the text around them.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// gate lets one browser in: who opens the first address gets a cookie, and every
+// gate lets one browser in: the one that opens the first address gets a cookie, and every
 // other request needs it. A page of another origin, a name that was rebound to this
 // address, and a browser without the cookie get nothing.
 type gate struct {
@@ -44,7 +44,7 @@ func newGate(address net.Addr) (*gate, error) {
 
 func (g *gate) first() string { return g.origin + "/enter/" + g.token }
 
-// headers are those of every answer.
+// headers are the headers of every answer.
 var headers = map[string]string{
 	"Cache-Control":                "no-store",
 	"Content-Security-Policy":      "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -64,7 +64,7 @@ func (g *gate) guard(inside http.Handler) http.Handler {
 		}
 		switch {
 		case !g.known(r.Host):
-			refuse(w, http.StatusMisdirectedRequest, "this is another host's page")
+			refuse(w, http.StatusMisdirectedRequest, "the request names another host")
 		case !g.ownOrigin(r):
 			refuse(w, http.StatusForbidden, "this request comes from another page")
 		case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/enter/"):
@@ -81,8 +81,8 @@ func refuse(w http.ResponseWriter, status int, why string) { http.Error(w, why, 
 
 func (g *gate) known(host string) bool { return slices.Contains(g.hosts, host) }
 
-// ownOrigin takes a request of this page, or one that a person typed. What changes
-// something must say that it is of this page.
+// ownOrigin reports whether a request is of this page, or typed by a person. A request
+// that changes something must say that it is of this page.
 func (g *gate) ownOrigin(r *http.Request) bool {
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
 	if origin != "" {
@@ -105,8 +105,8 @@ func (g *gate) entered(r *http.Request) bool {
 	return false
 }
 
-// enter takes the token once. The page that it answers with leads on by itself,
-// so that the next request is this origin's and brings the cookie.
+// enter takes the token once. It answers with a page that goes on to the overview by
+// itself, so that the next request is this origin's and brings the cookie.
 func (g *gate) enter(w http.ResponseWriter, token string) {
 	g.mu.Lock()
 	good := g.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(g.token)) == 1
@@ -115,7 +115,7 @@ func (g *gate) enter(w http.ResponseWriter, token string) {
 	}
 	g.mu.Unlock()
 	if !good {
-		refuse(w, http.StatusUnauthorized, "this address is not good, or was used already; start \"trulioo inspect\" again")
+		refuse(w, http.StatusUnauthorized, "this address is wrong, or was used already; start \"trulioo inspect\" again")
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // loopback has no TLS

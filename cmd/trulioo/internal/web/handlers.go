@@ -18,7 +18,7 @@ import (
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/when"
 )
 
-// overview is the picture of the account over time.
+// overview shows the account over time.
 func (w *Server) overview(to http.ResponseWriter, r *http.Request) {
 	rows, err := w.rows(r.Context())
 	if err != nil {
@@ -38,7 +38,7 @@ func (w *Server) overview(to http.ResponseWriter, r *http.Request) {
 	}{drawDays(rows), screenings(records), sources(records), len(records), len(rows), len(rows) == listed, w.people.isBusy(), w.From, sample, newest})
 }
 
-// readMore reads profiles for the picture, as many as it has room for.
+// readMore reads more profiles for the charts, up to their limit.
 func (w *Server) readMore(to http.ResponseWriter, r *http.Request) {
 	w.reading.Go(func() { w.read(w.ended) })
 	http.Redirect(to, r, "/", http.StatusSeeOther)
@@ -92,7 +92,7 @@ type clientsView struct {
 	Statuses   []trulioo.Status
 	Workflows  []*trulioo.Workflow
 	Rows       []*trulioo.EndClient
-	Found      []keep.Record // in place of Rows where something is searched for
+	Found      []keep.Record // in place of Rows in a search
 	Searched   int
 	From       string
 	Total      int
@@ -137,7 +137,7 @@ func (w *Server) clients(to http.ResponseWriter, r *http.Request) {
 	w.render(to, r, http.StatusOK, "clients", "Clients", v)
 }
 
-// search looks for an id in the account, and for words in what is known.
+// search looks for an id in the account, and for words in the records that the page knows.
 func (w *Server) search(to http.ResponseWriter, r *http.Request, v clientsView) {
 	if keep.Name(v.Asked.Q) == v.Asked.Q && len(v.Asked.Q) == 24 {
 		http.Redirect(to, r, "/clients/"+url.PathEscape(v.Asked.Q), http.StatusSeeOther)
@@ -150,7 +150,7 @@ func (w *Server) search(to http.ResponseWriter, r *http.Request, v clientsView) 
 	w.render(to, r, http.StatusOK, "clients", "Clients", v)
 }
 
-// statuses are those that a form offers.
+// statuses are the statuses that the form offers.
 var statuses = []trulioo.Status{
 	trulioo.StatusAccepted, trulioo.StatusRejected, trulioo.StatusPending, trulioo.StatusPendingReview,
 	trulioo.StatusAbandoned, trulioo.StatusCompleted, trulioo.StatusFailed,
@@ -189,7 +189,7 @@ func (w *Server) client(to http.ResponseWriter, r *http.Request) {
 	w.render(to, r, http.StatusOK, "client", "End client", person)
 }
 
-// exports are the runs of this machine.
+// exports shows the exports of this machine.
 func (w *Server) exports(to http.ResponseWriter, r *http.Request) {
 	found, err := runs.List(time.Now())
 	if err != nil {
@@ -199,7 +199,7 @@ func (w *Server) exports(to http.ResponseWriter, r *http.Request) {
 	w.render(to, r, http.StatusOK, "exports", "Exports", found)
 }
 
-// statusOf is what the page answers where the API failed.
+// statusOf is the page's status where the API failed.
 func statusOf(err error) int {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return http.StatusGatewayTimeout

@@ -60,7 +60,7 @@ func (w *Server) callbacks(to http.ResponseWriter, r *http.Request) {
 	w.render(to, r, http.StatusOK, "callbacks", "Callbacks", rows)
 }
 
-// found is the delivery of the address, or nothing.
+// found is the delivery that the address names. It answers with a 404 where there is none.
 func (w *Server) found(to http.ResponseWriter, r *http.Request) (callback.Delivery, bool) {
 	n, _ := strconv.Atoi(r.PathValue("n"))
 	d, ok := w.Callbacks.Find(n)
@@ -112,7 +112,7 @@ func (w *Server) curl(d callback.Delivery) string {
 
 func bodyName(d callback.Delivery) string { return fmt.Sprintf("callback-%d.json", d.N) }
 
-// callbackBody is the body as it came, to be saved: what the curl command sends.
+// callbackBody gives the body as it came, to be saved; the curl command sends that file.
 func (w *Server) callbackBody(to http.ResponseWriter, r *http.Request) {
 	d, ok := w.found(to, r)
 	if !ok {
@@ -149,7 +149,7 @@ func indent(body []byte) string {
 	return b.String()
 }
 
-// stream tells the page what happens, as server-sent events with rows of HTML.
+// stream sends new deliveries and the runs to the page, as server-sent events with rows of HTML.
 func (w *Server) stream(to http.ResponseWriter, r *http.Request) {
 	deliveries, stop := w.Callbacks.Watch()
 	defer stop()
@@ -199,7 +199,7 @@ func (w *Server) fragment(name string, data any) string {
 	return b.String()
 }
 
-// functions are what the templates call.
+// functions are the functions of the templates.
 var functions = template.FuncMap{
 	"minute": func(t time.Time) string {
 		if t.IsZero() {

@@ -227,6 +227,6 @@ func TestAnAPIThatFailsIsSaid(t *testing.T) {
 	for _, path := range []string{"/", "/clients", "/clients/665f1b1c2d3e4f5a6b7c8d9e"} {
 		status, body := get(t, client, p.origin+path)
 		assert.Equal(t, http.StatusBadGateway, status, path)
-		assert.Contains(t, body, "The API did not answer well", path)
+		assert.Contains(t, body, "The request to the API failed", path)
 	}
 }

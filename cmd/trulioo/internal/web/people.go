@@ -12,14 +12,13 @@ import (
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
 )
 
-// sample is how many profiles are read for the picture at most.
+// sample is how many profiles are read for the charts at most.
 const sample = 300
 
-// listed is how many rows of the list the picture looks at.
+// listed is how many rows of the list the charts look at.
 const listed = 2000
 
-// people are the clients that the page knows something of: of an export, or read
-// from the account.
+// people are the clients that the page knows, from an export or from the account.
 type people struct {
 	mu       sync.Mutex
 	records  map[string]keep.Record
@@ -56,7 +55,7 @@ func (p *people) all() []keep.Record {
 	return all
 }
 
-// search finds the words in what is known, without regard to case.
+// search finds the records with these words, without regard to case.
 func (p *people) search(text string) []keep.Record {
 	words := strings.Fields(strings.ToLower(text))
 	var found []keep.Record
@@ -69,11 +68,11 @@ func (p *people) search(text string) []keep.Record {
 	return found
 }
 
-// profileFor is how long a profile that was looked at is shown again as it was: its
-// photos are asked for one by one.
+// profileFor is how long a profile is kept after it was looked at, since its photos are
+// asked for one by one.
 const profileFor = 30 * time.Second
 
-// profile gets a profile, and notes what it says.
+// profile gets a profile, and keeps its record.
 func (w *Server) profile(ctx context.Context, id string) (*trulioo.Profile, error) {
 	w.people.mu.Lock()
 	was := w.people.profiles[id]
@@ -121,7 +120,7 @@ func (w *Server) rows(ctx context.Context) ([]*trulioo.EndClient, error) {
 	return list, nil
 }
 
-// read reads profiles of the newest clients that are not known yet, for the picture.
+// read reads profiles of the newest clients that are not known yet, for the charts.
 func (w *Server) read(ctx context.Context) {
 	p := w.people
 	p.mu.Lock()

@@ -19,7 +19,7 @@ import (
 type Person struct {
 	Profile  *trulioo.Profile
 	Name     string
-	Sections template.HTML // those of the bundle's page, with the files as they are now
+	Sections template.HTML // the sections of a bundle's page, with the files as they are now
 }
 
 func newPerson(p *trulioo.Profile, show bool) (Person, error) {
@@ -47,7 +47,7 @@ func newPerson(p *trulioo.Profile, show bool) (Person, error) {
 	return Person{p, name, template.HTML(sections.String())}, nil //nolint:gosec // a template of html/template has written it
 }
 
-// nameOf is what somebody is called, or "".
+// nameOf is somebody's name, or "".
 func nameOf(p *trulioo.Profile) string {
 	for _, role := range []trulioo.Role{trulioo.RoleFullName, trulioo.RoleCompanyName} {
 		if values := p.Values(role); len(values) > 0 {
@@ -64,11 +64,11 @@ func nameOf(p *trulioo.Profile) string {
 // shownInline are the kinds of files that a browser may show.
 var shownInline = []string{"image/jpeg", "image/png", "image/gif", "image/webp"}
 
-// maxFile bounds what is passed on to the browser.
+// maxFile bounds the bytes of a file that are passed on to the browser.
 const maxFile = 100 << 20
 
-// file passes one file on: a picture to be looked at, everything else to be saved.
-// Its kind is read from its bytes, since the server's word is not to be trusted.
+// file passes one file on: a picture is shown, everything else is saved. The kind is read
+// from the file's bytes, since the server's word cannot be trusted.
 func (w *Server) file(to http.ResponseWriter, r *http.Request) {
 	profile, err := w.profile(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -105,7 +105,8 @@ func (w *Server) file(to http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bundle passes on everything about a person as a zip, which is whole or not begun.
+// bundle passes on everything about a person as a zip. The answer begins with the zip's
+// first byte, so an error before it is still a page.
 func (w *Server) bundle(to http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	archive := &announced{ResponseWriter: to, name: keep.Name(id) + ".zip"}
@@ -121,7 +122,7 @@ func (w *Server) bundle(to http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// announced says what comes before the first byte of it.
+// announced sets the headers before the first byte of a zip.
 type announced struct {
 	http.ResponseWriter
 	name  string

@@ -171,7 +171,7 @@ func drawRanks(texts []string, counts map[string]int, class func(string) string)
 	return r
 }
 
-// screenings counts the outcomes of who was screened.
+// screenings counts the outcomes of the clients that were screened.
 func screenings(records []keep.Record) Ranks {
 	counts := map[string]int{}
 	for _, r := range records {
@@ -183,7 +183,7 @@ func screenings(records []keep.Record) Ranks {
 	return drawRanks([]string{"clear", "hit", "unknown"}, counts, func(text string) string { return classes[text] })
 }
 
-// sources counts the clients for whom a data source failed, of the ten worst ones.
+// sources counts, for the ten worst data sources, the clients for whom they failed.
 func sources(records []keep.Record) Ranks {
 	counts := map[string]int{}
 	for _, r := range records {

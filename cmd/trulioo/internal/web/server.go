@@ -1,6 +1,6 @@
-// Package web is the page of "trulioo inspect": an account to look at rather than
-// to read, on loopback, for one browser. It shows the most private data there is, so
-// it is served only to a browser that has the token printed in the terminal.
+// Package web is the page of "trulioo inspect", which shows an account on loopback, to
+// one browser. The data are most private, so the page is served only to a browser that
+// has the token printed in the terminal.
 package web
 
 import (
@@ -40,8 +40,8 @@ type Settings struct {
 	Show      bool          // values unmasked from the start
 	Records   []keep.Record // of an export, if there is one
 	From      string        // where these are from, for people
-	ReadAll   bool          // read profiles for the picture without being asked: the sandbox costs nothing
-	Callbacks *callback.Log // what was received
+	ReadAll   bool          // read profiles for the charts without being asked: the sandbox costs nothing
+	Callbacks *callback.Log // the received callbacks
 	Hook      string        // where callbacks are received; "" if nowhere
 	Again     func(context.Context, callback.Delivery) (status int, err error)
 }
@@ -136,7 +136,7 @@ func content(kind string, data []byte) http.HandlerFunc {
 	}
 }
 
-// view is what every page has.
+// view is the data that every page has.
 type view struct {
 	Page    string // for the navigation
 	Title   string
@@ -171,5 +171,5 @@ func (w *Server) failed(to http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // nobody waits for it
 	}
-	w.problem(to, r, statusOf(err), fmt.Sprintf("The API did not answer well: %v.", err))
+	w.problem(to, r, statusOf(err), fmt.Sprintf("The request to the API failed: %v.", err))
 }

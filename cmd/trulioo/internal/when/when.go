@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// errForm names the three forms, and not what was typed.
+// errForm names the three forms, and does not repeat the input.
 var errForm = errors.New("must be a date such as 2026-11-01, a time such as 2026-11-01T12:00:00Z, or an age such as 7d, 12h or 30m")
 
-// units are those of an age. A week and a day are of fixed length: the API's times are UTC.
+// units are the units of an age. A week and a day have a fixed length, since the API's
+// times are UTC.
 var units = map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
 
 // oldest keeps an age within what a time.Duration holds.
