@@ -20,8 +20,8 @@ import (
 
 const firewallPage = "\xef\xbb\xbf\n<!DOCTYPE html>\n<html><body>Request Rejected. MARK</body></html>"
 
-// An answer with a status of success that is not what was asked for never comes
-// out as an empty profile, an empty page or a complete export of nobody.
+// An answer with a status of success that is not what was asked for never becomes an
+// empty profile, an empty page or a complete export of nobody.
 func TestTrap_a_success_that_is_no_answer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -86,7 +86,7 @@ func TestTrap_a_success_that_is_no_answer(t *testing.T) {
 	}
 }
 
-// It is as a 502: what the next attempt gets is the answer.
+// Such an answer is tried again as a 502 is: the next attempt's answer counts.
 func TestSuccessThatIsNoAnswerIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{firewallPage, `{}`, `{"message":"busy"}`, `{"id":"somebody-else"}`, `[]`, `null`, `"maintenance"`, "upstream connect error"} {
@@ -105,8 +105,8 @@ func TestSuccessThatIsNoAnswerIsTriedAgain(t *testing.T) {
 	}
 }
 
-// An object is due in every answer. Whatever else has come, JSON of another kind
-// or no JSON at all, comes of somebody on the way, as a page does.
+// Every answer of the API is an object. Other JSON, or no JSON at all, comes from
+// somebody on the way, as a gateway's page does.
 func TestTrap_an_answer_that_is_no_object(t *testing.T) {
 	t.Parallel()
 	for body, attempts := range map[string]int{
@@ -208,7 +208,7 @@ func TestListsDemandDataAndACount(t *testing.T) {
 	}
 }
 
-// A 404 is believed if the API says it. A gateway's is no proof of anything.
+// A 404 is believed if the API itself sends it. A gateway's proves nothing.
 func TestTrap_a_gateways_404_is_not_believed(t *testing.T) {
 	t.Parallel()
 	for body, believed := range map[string]bool{
@@ -234,7 +234,7 @@ func TestTrap_a_gateways_404_is_not_believed(t *testing.T) {
 	assert.ErrorIs(t, &trulioo.APIError{StatusCode: 404}, trulioo.ErrNotFound, "one made by a caller's test")
 }
 
-// The codes say it whatever the status, and then no attempt follows.
+// The codes mean not found whatever the status, and no attempt follows.
 func TestNotFoundByItsCodeWhateverTheStatus(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 400, 403, 404, 409, 422, 500, 503} {
@@ -297,12 +297,12 @@ func keyNamed(name string) string {
 	return base64.StdEncoding.EncodeToString([]byte("flow/client/element/" + name))
 }
 
-// The list names the clients and the API denies them all: that is no complete
-// export of nobody.
+// The list names the clients and the API answers not found for all of them: that is not
+// a complete export of nobody.
 func TestTrap_an_export_of_which_nearly_everything_is_gone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		clients, there int // there are those that exist
+		clients, there int // there counts those that exist
 		answer         truliootest.Effect
 		ends           bool
 	}{

@@ -178,7 +178,7 @@ func TestToken_failed_refresh_ahead_costs_nobody_anything(t *testing.T) {
 	})
 }
 
-// The v1 page says that a new token can be had once the current one expires: an
+// The v1 page says that a new token can be requested once the current one expires: an
 // early request may bring the same one, call after call.
 func TestTrap_early_refresh_with_the_same_token_is_not_repeated(t *testing.T) {
 	t.Parallel()
@@ -396,7 +396,7 @@ func TestToken_scope_can_be_left_out(t *testing.T) {
 	assert.Contains(t, err.Error(), "invalid_scope")
 }
 
-// tokenSource is somebody's source.
+// tokenSource is a caller's source.
 type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
@@ -587,7 +587,7 @@ func TestWithTokenSource(t *testing.T) {
 	})
 }
 
-// tokenStore is somebody's store.
+// tokenStore is a caller's store.
 type tokenStore func(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error)
 
 func (f tokenStore) Token(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
@@ -687,7 +687,7 @@ func TestTrap_FIPS_short_secret_is_refused(t *testing.T) {
 	assert.NotContains(t, string(out), "panic")
 }
 
-// A refused token call is told apart by the same sentinels as any other.
+// A refused token call has the same sentinels as any other call.
 func TestAuthErrorIsWhatItsStatusSays(t *testing.T) {
 	t.Parallel()
 	sentinels := []error{trulioo.ErrUnauthorized, trulioo.ErrRateLimited, trulioo.ErrServer, trulioo.ErrNotFound}
@@ -711,7 +711,8 @@ func TestAuthErrorIsWhatItsStatusSays(t *testing.T) {
 	}
 }
 
-// Why there is no token: in words of ours, with the endpoint's code and body to look at.
+// The error says in the library's words why there is no token, and has the endpoint's
+// code and body.
 func TestAuthErrorSaysWhy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

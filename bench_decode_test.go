@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The floor: what a user writes by hand, structs equal to ours without any of
-// our tolerance, that take in the whole answer with the vendor's records.
+// The floor is a user's code written by hand: structs equal to ours, without any of our
+// tolerance, that hold the whole answer with the vendor's records.
 type (
 	floorProfile struct {
 		ID                    string               `json:"id"`

@@ -128,7 +128,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// floorGet is what a user writes by hand.
+// floorGet is a user's code written by hand.
 func floorGet(ctx context.Context, client *http.Client, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -307,7 +307,7 @@ func TestEachWorkerKeepsItsConnection(t *testing.T) {
 	assert.LessOrEqual(t, api.connections.Load(), int64(workers))
 }
 
-// inParallel makes so many calls of f by so many workers.
+// inParallel makes a number of calls of f with a number of workers.
 func inParallel(workers, calls int, f func()) {
 	var left atomic.Int64
 	left.Store(int64(calls))

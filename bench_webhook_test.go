@@ -40,7 +40,7 @@ type floorEvent struct {
 	ServiceData *trulioo.ServiceResult `json:"serviceData"`
 }
 
-// floor does what no receiver can do without: read, HMAC, decode, 200.
+// floor does the steps that every receiver needs: read, HMAC, decode, 200.
 func floor(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -115,7 +115,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// SetReadDeadline is what net/http's own writer has, too.
+// SetReadDeadline does nothing. net/http's own writer has it, so the handler calls it.
 func (d *discard) SetReadDeadline(time.Time) error { return nil }
 
 func benchServe(b *testing.B, h http.Handler) {

@@ -24,7 +24,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// effects are the ways in which a server can fail, with the mark in all it says.
+// effects are the ways in which a server can fail, with the mark in all its words.
 func effects() map[string]truliootest.Effect {
 	all := map[string]truliootest.Effect{
 		"reset": truliootest.Reset(), "cut": truliootest.Cut(5), "cut chunked": truliootest.CutChunked(5), "reset inside": truliootest.ResetAfter(5),
@@ -331,7 +331,7 @@ func TestCanaryInArgumentsAndPages(t *testing.T) {
 	assertHidden(t, out.text(), "the log or the observer")
 }
 
-// brokenDeduper says and panics with marked things.
+// brokenDeduper fails and panics with marked values.
 type brokenDeduper struct{ panics bool }
 
 func (d brokenDeduper) fail() error {

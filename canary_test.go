@@ -81,7 +81,7 @@ func assertHidden(t *testing.T, text string, what ...any) {
 	}
 }
 
-// canaryLog keeps what came out of the library, and where.
+// canaryLog keeps everything that came out of the library, and where.
 type canaryLog struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -135,7 +135,7 @@ func exposed(value any) string {
 	return out.text()
 }
 
-// exposedError is that of an error and of all that it wraps.
+// exposedError is exposed for an error and all that it wraps.
 func exposedError(err error) string {
 	text := fmt.Sprintf("%v %+v %v", err, err, fmt.Errorf("wrapped: %w", err)) + err.Error()
 	if strings.HasPrefix(fmt.Sprintf("%T", err), "*trulioo.") {
@@ -302,7 +302,7 @@ func TestCanaryIsSeen(t *testing.T) {
 	assert.False(t, leaks(exposed(trulioo.Step{})))
 }
 
-// Success: whatever the library hands out hides what is in it.
+// Success: every value that the library hands out hides its contents.
 func TestCanaryOnSuccess(t *testing.T) {
 	t.Parallel()
 	seen := &visitor{t: t, visited: map[string]bool{}}
@@ -434,7 +434,7 @@ func parsedSources(t *testing.T) []*ast.File {
 	return files
 }
 
-// Options and errors of options: the value of none is told.
+// Options and errors of options show no value.
 func TestCanaryInOptions(t *testing.T) {
 	t.Parallel()
 	var out canaryLog

@@ -89,7 +89,8 @@ func TestNewClient_refuses_bad_options_by_name(t *testing.T) {
 	}
 }
 
-// The error of missing credentials says what to give, and that of "" says that it is empty.
+// The error of missing credentials says what to give. The error of an empty one says that
+// it is empty.
 func TestNewClient_tells_missing_from_empty(t *testing.T) {
 	t.Parallel()
 	_, err := trulioo.NewClient()

@@ -32,7 +32,7 @@ func diagnose(t *testing.T, client *trulioo.Client) *trulioo.Diagnosis {
 	return d
 }
 
-// The sandbox behaves as the library guesses, wherever it can be told.
+// The sandbox behaves as the library guesses, wherever an answer shows it.
 func TestDiagnoseOfAnAccountAsGuessed(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 120, Seed: 3})))
@@ -54,8 +54,8 @@ func TestDiagnoseOfAnAccountAsGuessed(t *testing.T) {
 	assert.Len(t, d.Findings, 27)
 }
 
-// Every combination of dialects is told apart, and a client with the dialect of
-// the report is told that everything holds.
+// Diagnose tells every combination of dialects apart, and for a client with the dialect of
+// the report everything holds.
 func TestDiagnoseTellsEveryCombinationOfDialects(t *testing.T) {
 	t.Parallel()
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, Seed: 3})

@@ -44,7 +44,7 @@ func TestDialect(t *testing.T) {
 	}
 }
 
-// understood asks for what the server gives only to a client that speaks as it does.
+// understood makes calls that succeed only for a client with the server's dialect.
 func understood(t *testing.T, srv *truliootest.Server, client *trulioo.Client) {
 	t.Helper()
 	workflows, err := client.Workflows.List(t.Context(), nil)

@@ -52,7 +52,7 @@ func TestParseEvent(t *testing.T) {
 	assert.JSONEq(t, `{"TransactionID":"x","Big":12345678901234567890}`, string(ev.ServiceData.FullServiceDetails))
 }
 
-// An odd field must not lose the event: it has its zero value, or what is meant.
+// An odd field must not lose the event: it has its zero value, or the value meant.
 func TestParseEventIsTolerant(t *testing.T) {
 	t.Parallel()
 	for body, check := range map[string]func(*testing.T, *trulioo.Event){
@@ -186,8 +186,8 @@ func TestEventKey(t *testing.T) {
 	}
 }
 
-// The key is what other processes and later versions compare with: it must not
-// change. These were computed without this library.
+// Other processes and later versions compare keys, so a key must not change. These were
+// computed without this library.
 func TestEventKeyIsStable(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", parse(t, `{"retry":1}`).Key(), "SHA-256 of {}")
@@ -267,7 +267,7 @@ func TestEventDeepAndLarge(t *testing.T) {
 	require.Error(t, err)
 }
 
-// manyNames has objects of so many names each, in no order.
+// manyNames has objects of this many names each, in no order.
 func manyNames(objects, names int) string {
 	var b bytes.Buffer
 	b.WriteString(`{"n":[0`)
@@ -282,8 +282,8 @@ func manyNames(objects, names int) string {
 	return b.String()
 }
 
-// TestCallbacksTakeTenTimesTheirSizeAtMost is about memory: what of a body that
-// is within the cap becomes more than its size warrants is refused.
+// TestCallbacksTakeTenTimesTheirSizeAtMost is about memory: a body within the cap that
+// would take more than its size warrants is refused.
 //
 //nolint:paralleltest // what all tests allocate is counted
 func TestCallbacksTakeTenTimesTheirSizeAtMost(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// The fields hold what the server said. The printed error does not show it.
+// The fields hold the server's words. The printed error does not show them.
 func ExampleAPIError() {
 	srv, err := truliootest.Start()
 	if err != nil {

@@ -35,8 +35,8 @@ func ExampleClientsService_Export() {
 	// Output: 25 profiles
 }
 
-// Events that never came: which clients have changed since a time, whatever the
-// webhook said. The others cost a part of a page of the list, and no profile.
+// Finds the clients that have changed since a time, whatever the webhook said, for events
+// that never came. The others cost a part of a page of the list, and no profile.
 func ExampleClientsService_Export_missedEvents() {
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, End: time.Now().AddDate(0, -1, 0)})
 	srv, err := truliootest.Start(truliootest.WithLive(account))
@@ -72,8 +72,8 @@ func ExampleClientsService_Export_missedEvents() {
 	// 2 profiles fetched
 }
 
-// A cursor is saved with what has been handled, and taken up by the next process.
-// Skip is for what was handled after the cursor was last saved.
+// A cursor is saved with the clients that have been handled, and the next process goes on
+// from it. Skip leaves out those that were handled after the cursor was last saved.
 func ExampleClientsService_Export_resume() {
 	srv, err := truliootest.Start()
 	if err != nil {

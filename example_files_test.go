@@ -9,7 +9,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// A run that was killed is simply repeated: what is whole stays, the rest comes.
+// A run that was killed is simply repeated: whole files stay, and the rest is downloaded.
 func ExampleFilesService_SaveAll() {
 	sandbox, err := truliootest.Start()
 	if err != nil {

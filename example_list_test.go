@@ -50,7 +50,7 @@ func ExampleClientsService_All() {
 	// Output: 25
 }
 
-// Those of one day who were accepted.
+// The clients of one day who were accepted.
 func ExampleClientListOptions() {
 	account := truliootest.NewAccount(truliootest.AccountSpec{})
 	for _, profile := range []string{
@@ -104,7 +104,7 @@ func ExampleFilesService_Save() {
 	// Output: 1000 <nil> 32
 }
 
-// A stream, for those who pass it on.
+// A stream, to pass it on.
 func ExampleFilesService_Download() {
 	srv, err := truliootest.Start(truliootest.WithFiles(truliootest.Files{Size: 1000}))
 	if err != nil {

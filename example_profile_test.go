@@ -74,7 +74,8 @@ func ExampleClientsService_Get() {
 	// trulioo.Profile[redacted]
 }
 
-// The role finds what was entered. Profiles that were stored as JSON decode too.
+// The role finds the answer that was entered. Profiles that were stored as JSON decode
+// too.
 func ExampleProfile_Value() {
 	var profile trulioo.Profile
 	if err := json.Unmarshal([]byte(ada), &profile); err != nil {
@@ -164,7 +165,8 @@ func ExampleServiceResult_Details() {
 	// Credit Agency 1001 timed out
 }
 
-// Whether somebody may be let in. Only ScreeningClear says that nobody has to look.
+// Decides whether somebody may be let in. Only ScreeningClear says that nobody has to
+// look.
 func ExampleProfile_Screenings() {
 	var profile trulioo.Profile
 	if err := json.Unmarshal([]byte(ada), &profile); err != nil {

@@ -207,7 +207,7 @@ func ExampleWithRetry() {
 	// Output: trulioo: list workflows (live, v2, 127.0.0.1): status 503 Service Unavailable (2 attempts)
 }
 
-// Only what is on a short list is ever logged: nothing personal, no address.
+// Only attributes of a short list are logged: nothing personal, no address.
 func ExampleWithLogger() {
 	srv, err := truliootest.Start()
 	if err != nil {

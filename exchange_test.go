@@ -281,8 +281,8 @@ func TestTrap_http2_bodies_are_read_to_their_end(t *testing.T) {
 	assert.Zero(t, listener.resets.Load())
 }
 
-// A 503 or a 403 that says for how long asks everybody for quiet, as a 429 does.
-// An object store does not speak for the API.
+// A 503 or a 403 that says for how long pauses all clients, as a 429 does. An object
+// store does not speak for the API.
 func TestTrap_who_asks_for_quiet_gets_it(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{403, 429, 503} {

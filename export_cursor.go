@@ -102,7 +102,7 @@ func (o *ExportOptions) scope(c *config) list.Scope {
 	return list.Scope{Environment: string(c.environment), APIVersion: string(c.version), Filter: o.Filter.digest()}
 }
 
-// reading is what an export reads of the list, and the scope of its cursors.
+// reading gives the part of the list that an export reads, and the scope of its cursors.
 func (o *ExportOptions) reading(c *config) (list.Config[*EndClient], list.Scope, error) {
 	r := list.Config[*EndClient]{Filter: o.Filter.between(), Slice: o.Filter.between(), Resume: o.Resume.at.Position}
 	scope := o.scope(c)

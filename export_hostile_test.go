@@ -112,8 +112,8 @@ func (h hostile) run(t *testing.T) (told bool, err error) {
 }
 
 // Traps: 5,000 rows with 5 changes per page lost 116 rows to deletes, 1,623 to ties
-// in any order and 4,900 to a clamped limit. Issue 4: at least 1,000 runs over
-// hostile lists with random seeds, none missed and none twice. Accounts have up
+// in any order and 4,900 to a clamped limit. Here at least 1,000 runs over hostile
+// lists with random seeds miss none and have none twice. Accounts have up
 // to 200 clients. Where an account changes at every request, a client can be missing
 // from an export that says that it is not proven; about one run in 20,000 is such.
 func TestExportIsComplete(t *testing.T) {

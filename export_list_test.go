@@ -19,8 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// A server may know one bound of the time and not the other, or neither: what it
-// sends beyond the bounds is left out here, a second of doubt at each end apart.
+// A server may obey one bound of the time and not the other, or neither. The export
+// leaves out rows beyond the bounds, except within a second of a bound.
 func TestExportWhereBoundsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for name, ignored := range map[string][]string{"none": nil, "after": {"after"}, "before": {"before"}, "both": {"after", "before"}} {
@@ -60,7 +60,7 @@ func TestExportWhereBoundsAreIgnored(t *testing.T) {
 }
 
 // A list without counts is read page by page until nothing new comes: no row of it
-// is lost. A single page that says it is the last is all there is.
+// is lost. A single page that says that it is the last ends the export.
 func TestExportOfAListWithoutCounts(t *testing.T) {
 	t.Parallel()
 	counts := []string{"totalElements", "totalPages", "last"}

@@ -401,7 +401,7 @@ func (x *export) patience(broken int) patience {
 		case retries && (errors.As(err, &network) || errors.Is(err, ErrUnexpectedAnswer) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return broken
 		case retries && errors.As(err, &decode) && decode.Path == "":
-			return broken // nothing of the answer is what was asked for, such as two JSON values
+			return broken // the whole answer is wrong, such as two JSON values
 		}
 		return 0
 	}

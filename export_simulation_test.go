@@ -66,7 +66,7 @@ var classes = []class{
 	{name: "kills", unproven: 0.3, export: killed},
 }
 
-// world is an account, its server and what has come of it.
+// world is an account, its server and the clients that exports have found.
 type world struct {
 	hostile
 	class   *class
@@ -109,7 +109,8 @@ func withFiles(h *hostile, rng *rand.Rand) {
 	h.account.Clients, h.listing.MaxLimit, h.concurrency = rng.IntN(25), 5+rng.IntN(10), 2+rng.IntN(6)
 }
 
-// simulate runs what the class does. lost counts who was there throughout and did not come.
+// simulate runs the exports of the class. lost counts the clients that were there
+// throughout and did not come.
 func (w *world) simulate(t *testing.T) (lost, doubled int) {
 	t.Helper()
 	before, began := w.account.IDs(), time.Now()
@@ -211,8 +212,8 @@ func (w *world) skip() func(row *trulioo.EndClient) bool {
 	return func(row *trulioo.EndClient) bool { return kept[row.ID] > 0 }
 }
 
-// resumed leaves exports after a number of rows and goes on from the last cursor,
-// with all that has come kept.
+// resumed leaves exports after a number of rows and goes on from the last cursor, and
+// keeps all clients that have come.
 func resumed(t *testing.T, w *world) {
 	opts := w.options
 	for left := w.rng.IntN(4); left >= 0; left-- {
@@ -302,7 +303,7 @@ func panicking(t *testing.T, w *world) {
 	})
 	w.client.CloseIdleConnections()
 	if value == nil && calls.Load() <= last {
-		return // so often it was not called
+		return // it was not called that often
 	}
 	if value != "boom" {
 		w.err = fmt.Errorf("in place of the panic came %v", value)
@@ -313,7 +314,7 @@ func panicking(t *testing.T, w *world) {
 	once(t, w)
 }
 
-// An answer with status 200 that is no list, among the first.
+// oneAnswerThatIsNone makes one of the first answers a 200 that is not a list.
 func oneAnswerThatIsNone(w *world) {
 	answers := []string{"{}", "<html><body>one moment, please</body></html>", `{"error":"busy"}`, `{"data":null}`, "", "[]", "null", `"list"`, `{"data":[]}{}`}
 	w.srv.Fail(truliootest.ListClients, truliootest.Answer(200, answers[w.rng.IntN(len(answers))]), truliootest.Skip(w.rng.IntN(12)), truliootest.Times(1))

@@ -222,8 +222,8 @@ func TestExportEndsWithATerminalError(t *testing.T) {
 	}
 }
 
-// An export is more patient than a call, and not for ever. The counts are of
-// requests: those of a call, which the retry policy says, times the calls.
+// An export is more patient than a call, but not for ever. The counts are of requests:
+// those of a call by the retry policy, times the calls.
 func TestExportIsPatient(t *testing.T) {
 	t.Parallel()
 	const list, profile = truliootest.ListClients, truliootest.GetClient
@@ -345,7 +345,7 @@ func TestExportLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// inFlight counts what is under way at once.
+// inFlight counts the requests that are under way at once.
 type inFlight struct {
 	mu        sync.Mutex
 	now, most int
@@ -484,8 +484,8 @@ func TestExportSlowsDownForTooManyRequests(t *testing.T) {
 	}
 }
 
-// Issue 4: resets, cut bodies, 429 storms, a token revoked every 200 requests,
-// 10 % of everything: complete, and at most 1.3 requests per profile.
+// Through resets, cut bodies, 429 storms, a token revoked every 200 requests and 10 % of
+// every fault an export is complete, with at most 1.3 requests per profile.
 func TestExportThroughFaults(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {

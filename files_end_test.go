@@ -75,7 +75,7 @@ func TestOpenEndedFileCutAnywhere(t *testing.T) {
 	}
 }
 
-// A store that tells the length of what it sent, by a range or by HEAD, is asked.
+// A store that tells the file's length, by a range or by HEAD, is asked for it.
 func TestOpenEndedFileWhoseLengthIsTold(t *testing.T) {
 	t.Parallel()
 	ranges, none := truliootest.Files{OpenEnded: true}, truliootest.Files{OpenEnded: true, IgnoreRange: true}
@@ -143,7 +143,7 @@ func TestOpenEndedFileWhoseLengthIsTold(t *testing.T) {
 	}
 }
 
-// cutWriter ends the connection after so many bytes, and notes the ETag.
+// cutWriter ends the connection after a number of bytes, and notes the ETag.
 type cutWriter struct {
 	http.ResponseWriter
 	left int64

@@ -36,7 +36,7 @@ func fileKey(t testing.TB, srv *truliootest.Server) string {
 	return ""
 }
 
-// wholeFile is what the server gives for the key now.
+// wholeFile is the server's file of the key now.
 func wholeFile(t testing.TB, srv *truliootest.Server, key string) []byte {
 	t.Helper()
 	content, err := io.ReadAll(srv.FileContent(key))
@@ -343,9 +343,9 @@ func TestSaveGivesUp(t *testing.T) {
 	assert.Equal(t, 3, srv.Count(truliootest.DownloadFile))
 }
 
-// Trap: an ignored Range gave a 15,000-byte file of 10,000; a changed file the
-// right length with wrong content. What cannot be proven to be the rest of the
-// same file is never appended.
+// Trap: an ignored Range made a file of 10,000 bytes one of 15,000; a changed file had the
+// right length and wrong content. Bytes that cannot be proven to be the rest of the same
+// file are never appended.
 func TestSaveAppendsNothingUnproven(t *testing.T) {
 	t.Parallel()
 	rest := func(status int, header ...string) *truliootest.Effect {
@@ -359,7 +359,7 @@ func TestSaveAppendsNothingUnproven(t *testing.T) {
 		return &e
 	}
 	const wrote = 100_000
-	etag := `"v1"` // what the scripted answers bear
+	etag := `"v1"` // of the scripted answers
 	for name, c := range map[string]struct {
 		files    truliootest.Files
 		second   *truliootest.Effect // in place of the server's answer to the second request

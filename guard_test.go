@@ -34,8 +34,8 @@ type bodyFunc func() error
 func (f bodyFunc) Read([]byte) (int, error) { return 0, f() }
 func (f bodyFunc) Close() error             { return nil }
 
-// foreign are the places at which a caller's code can run on a goroutine that is
-// not his. end panics, ends its goroutine or hangs.
+// foreign are the places at which a caller's code can run on a goroutine of the library.
+// end panics, ends its goroutine or hangs.
 var foreign = map[string]func(srv *truliootest.Server, end func()) []trulioo.Option{
 	"token source": func(_ *truliootest.Server, end func()) []trulioo.Option {
 		return []trulioo.Option{trulioo.WithTokenSource(tokenSource(func() (*oauth2.Token, error) { end(); return nil, nil }))}
@@ -104,8 +104,8 @@ func recovered(f func()) (value any) {
 	return nil
 }
 
-// A panic of the caller's code killed the process in spite of his recover, and a
-// Goexit left him waiting for ever.
+// A panic of the caller's code killed the process although the caller recovers, and a
+// Goexit left the caller waiting for ever.
 func TestTrap_foreign_code_that_panics_or_ends_its_goroutine(t *testing.T) {
 	t.Parallel()
 	for name, options := range foreign {

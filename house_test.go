@@ -81,7 +81,7 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 	}
 }
 
-// unguarded finds what starts a goroutine.
+// unguarded finds the places that start a goroutine.
 func unguarded(file *ast.File) (found []token.Pos) {
 	for node := range ast.Preorder(file) {
 		switch node := node.(type) {
@@ -110,7 +110,7 @@ func cancels(function ast.Expr) bool {
 	return ok && name.Name == "cancel"
 }
 
-// The workflows run no action that its owner could change under us.
+// The workflows run no action that its owner could change unnoticed.
 func TestActionsArePinnedByDigest(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob(filepath.Join(".github", "workflows", "*.yml"))
@@ -125,8 +125,8 @@ func TestActionsArePinnedByDigest(t *testing.T) {
 }
 
 // The exported API is in testdata/api.txt, so that a change to it shows in
-// review, and CHANGELOG.md names the digest of that file below what it says
-// about the change. -update writes the file anew.
+// review, and CHANGELOG.md names the digest of that file below the bullet about the
+// change. -update rewrites the file.
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	golden := filepath.Join("testdata", "api.txt")

@@ -332,9 +332,9 @@ func TestOpenSets(t *testing.T) {
 	assert.Equal(t, trulioo.RoleCompanyFullAddress, f.Role)
 }
 
-// encoding/json matches names without regard to case: a trap. With one name
-// that is what is wanted of a tolerant reader. Where a document has both, the
-// last one counts, unless it also has an untidy value: then the exact one does.
+// encoding/json matches names without regard to case: a trap. A tolerant reader wants that
+// where there is one name. Where a document has both, the last one counts, unless it also
+// has an untidy value: then the exact one does.
 func TestNamesInAnyCase(t *testing.T) {
 	t.Parallel()
 	var c trulioo.EndClient

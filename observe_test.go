@@ -21,7 +21,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// steps is an observer that writes down what it sees.
+// steps is an observer that notes every step.
 type steps struct {
 	mu   sync.Mutex
 	seen []string
@@ -88,8 +88,8 @@ func TestObserver_sees_why_there_is_no_token(t *testing.T) {
 	})
 }
 
-// exchanges is an observer of the exchanges alone: where each went, and how long
-// it took. Of other steps it notes the environment.
+// exchanges is an observer that notes where each exchange went and how long it took. Of
+// other steps it notes the environment.
 type exchanges struct {
 	mu           sync.Mutex
 	seen         []string
@@ -292,7 +292,7 @@ func TestObserver_an_exchange_is_without_an_exports_pace(t *testing.T) {
 	}, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 40})))
 }
 
-// requestIDs is an observer of the ids that calls come back with.
+// requestIDs is an observer that notes the request ids of calls.
 type requestIDs struct{ seen []string }
 
 func (r *requestIDs) Start(ctx context.Context, step trulioo.Step) (context.Context, func(trulioo.Outcome)) {

@@ -21,8 +21,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// listed is one of the two lists in a form that both have, so that a test of
-// what they share runs on each.
+// listed is one of the two lists in a form that both have, so that a test of their common
+// behaviour runs on each.
 type listed struct {
 	name      string
 	options   string
@@ -147,8 +147,8 @@ func account(rows int) *truliootest.Account {
 	return truliootest.NewAccount(truliootest.AccountSpec{Clients: rows, Workflows: rows, Seed: 7})
 }
 
-// expected is what the list gives, in the server's order: workflows as they
-// are, clients newest first.
+// expected are the ids of the list in the server's order: workflows as they are, clients
+// newest first.
 func expected(srv *truliootest.Server, l listed) []string {
 	if l.name == "workflows" {
 		return srv.Live.FlowIDs()

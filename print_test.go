@@ -19,7 +19,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// open are the types that print what they hold: settings of the caller's, counts and
+// open are the types that print their contents: settings of the caller's, counts and
 // constant texts. A filter's flow id and a slice's times are the caller's own too.
 var open = []string{
 	"ArgumentError", "ClientFilter", "ClientListOptions", "Diagnosis", "Dialect", "ExportOptions", "ExportProgress", "ExportReport", "Finding", "GetOptions",
@@ -88,8 +88,8 @@ func TestTrap_printed_by_value(t *testing.T) {
 	}
 }
 
-// withPointer is a struct with a pointer in an unexported field. fmt calls no
-// method of what such a field holds.
+// withPointer is a struct with a pointer in an unexported field. fmt calls no method of the
+// value in such a field.
 func withPointer(pointer reflect.Value) any {
 	fields := []reflect.StructField{{Name: "hidden", PkgPath: "example.com/a", Type: pointer.Type()}}
 	holder := reflect.New(reflect.StructOf(fields)).Elem()

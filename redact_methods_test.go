@@ -68,7 +68,7 @@ import (
 )
 `
 
-// The methods by which types hide what they hold are generated from the directive
+// The methods by which types hide their contents are generated from the directive
 // beside each type:
 //
 //	//trulioo:redact       a type with personal data or a secret: fmt and slog print its name only

@@ -106,7 +106,7 @@ func shown(value any) []string {
 	return all
 }
 
-// handlers log values with slog's two handlers and give what was written.
+// handlers log values with slog's two handlers and give the output.
 func handlers(replace func([]string, slog.Attr) slog.Attr) []func(...any) string {
 	options := &slog.HandlerOptions{ReplaceAttr: replace}
 	logWith := func(handler func(*bytes.Buffer) slog.Handler) func(...any) string {
@@ -134,8 +134,8 @@ type looped struct {
 	Any  any
 }
 
-// json.Marshal is the data path and never redacts, inside slog's JSON handler
-// too: RedactAttr covers what holds a personal value.
+// json.Marshal is the data path and never redacts, inside slog's JSON handler too:
+// RedactAttr covers every value that holds a personal one.
 func TestRedactAttr(t *testing.T) {
 	t.Parallel()
 	cycle := &looped{Any: "kept"}

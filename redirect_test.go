@@ -24,7 +24,7 @@ import (
 // The rows of "Redirects and addresses" in the list of traps, a test each. A second
 // host is localhost:port2 beside 127.0.0.1:port1.
 
-// stranger is a host that the API redirects to. It notes what comes.
+// stranger is a host that the API redirects to. It notes the requests.
 type stranger struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -293,7 +293,7 @@ func TestTokenEndpointRedirects(t *testing.T) {
 	}
 }
 
-// Profiles are not taken from strangers.
+// No other server may send profiles.
 func TestJSONRedirectToAnotherOriginIsRefused(t *testing.T) {
 	t.Parallel()
 	other := newStranger(t, sends(`{"id":"stranger","totalElements":1,"data":[{"id":"stranger"}]}`))

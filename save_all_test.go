@@ -62,7 +62,7 @@ func inFolder(t testing.TB, dir string) map[string]string {
 	return found
 }
 
-// wholeFiles is what the folder of a profile holds when all is well.
+// wholeFiles are the files of a profile's folder after a complete run.
 func wholeFiles(t testing.TB, srv *truliootest.Server, profile *trulioo.Profile) map[string]string {
 	t.Helper()
 	want := map[string]string{}
@@ -295,9 +295,9 @@ func TestSaveAllAtOnce(t *testing.T) {
 
 const saveAllChild = "TRULIOO_TEST_SAVE_ALL"
 
-// TestSaveAllIsKilled kills a process that saves, at every stage of its files:
-// what has its name is whole, and the next run completes the folder and leaves
-// nothing else in it.
+// TestSaveAllIsKilled kills a process that saves, at every stage of its files: a file that
+// has its name is whole, and the next run completes the folder and leaves nothing else in
+// it.
 func TestSaveAllIsKilled(t *testing.T) {
 	if where := os.Getenv(saveAllChild); where != "" {
 		saveAllInChild(t, where)
@@ -364,7 +364,7 @@ func saveAllInChild(t *testing.T, dir string) {
 	require.NoError(t, err)
 }
 
-// killWriter kills the client once so many bytes are on their way to it.
+// killWriter kills the client once a number of bytes are on their way to it.
 type killWriter struct {
 	http.ResponseWriter
 	left int64

@@ -186,7 +186,7 @@ func assertNotClear(t testing.TB, profile string, done ...string) {
 	assertNoneClear(t, trulioo.Profile{Raw: json.RawMessage(profile)}, profile, done)
 }
 
-// assertNotClearDecoded asks what decoding keeps of a spoiled profile.
+// assertNotClearDecoded asks a spoiled profile after it was decoded.
 func assertNotClearDecoded(t testing.TB, profile string, done ...string) {
 	t.Helper()
 	var decoded trulioo.Profile
@@ -216,7 +216,7 @@ func (v *value) clone() *value {
 }
 
 // No part of a hit's profile can be taken away, emptied, renamed or packed, and
-// no pair of parts, so that the person comes out clear.
+// no pair of parts, so that the person becomes clear.
 func TestNoSpoiledHitIsEverClear(t *testing.T) {
 	t.Parallel()
 	for i, profile := range hitProfiles(t) {
@@ -272,7 +272,7 @@ func FuzzSpoiledHit(f *testing.F) {
 	})
 }
 
-// FuzzScreenings holds what any bytes give to the rules that callers rely on.
+// FuzzScreenings checks for any bytes that the rules hold that callers rely on.
 func FuzzScreenings(f *testing.F) {
 	for _, profile := range hitProfiles(f) {
 		f.Add([]byte(profile))

@@ -66,7 +66,7 @@ func screenedProfile(t *testing.T, services string) *trulioo.Profile {
 	return decodeProfile(t, []byte(`{"id":"c","flowData":{"f":{"serviceData":[`+services+`]}}}`))
 }
 
-// Each row is one check, with what it comes to and why. Reasons are whole.
+// Each row is one check, with its outcome and the reasons, which are compared whole.
 func TestScreenings(t *testing.T) {
 	t.Parallel()
 	const (
@@ -212,7 +212,7 @@ func TestScreenings(t *testing.T) {
 	}
 }
 
-// assertScreeningError checks that nil is said only where everything is known.
+// assertScreeningError checks that the error is nil only where everything is known.
 func assertScreeningError(t *testing.T, err error, outcome trulioo.ScreeningOutcome, complete bool) {
 	t.Helper()
 	if complete {

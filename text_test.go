@@ -13,7 +13,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// What people wrote, and whom lists name, is shown by a nil mask and by no other way.
+// Only a nil mask shows what people wrote and whom lists name.
 func TestTextMasksWhateverIsPersonal(t *testing.T) {
 	t.Parallel()
 	const profile = `{"id":"CANARY-id","status":"ACCEPTED","notes":[{"text":"CANARY-note","createdBy":"CANARY-author","created":"2024-06-10T09:22:43Z"}],
@@ -46,8 +46,8 @@ func TestTextMasksWhateverIsPersonal(t *testing.T) {
 	assert.NotContains(t, shown, "CANARY-id")
 }
 
-// A terminal obeys control characters, and the marks of direction turn what is
-// read: neither is printed, wherever it stands.
+// A terminal obeys control characters, and direction marks reverse the text around them:
+// neither is printed, wherever it is.
 func TestTextHoldsNoControlCharacters(t *testing.T) {
 	t.Parallel()
 	const evil = `\u001b]0;x\u0007\u009b2J\r\n\u202etxet\u2028\u0000`
@@ -65,7 +65,7 @@ func TestTextHoldsNoControlCharacters(t *testing.T) {
 	assert.Greater(t, strings.Count(text, "txet"), 10, "the rest of the text is there")
 }
 
-// Each client of a fake account has a text, in which no two checks are one.
+// Each client of a fake account has a text, in which each check is listed once.
 func TestTextOfAWholeAccount(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

@@ -25,8 +25,9 @@ func (f *fetches) fetch(context.Context) (*oauth2.Token, error) {
 	return token, nil
 }
 
-// One caller's refusal begins a fetch that brings what another has refused
-// meanwhile: that was asked for before, so neither gets what it had refused.
+// One caller's refusal begins a fetch that brings a token that another has refused
+// meanwhile. That fetch began before the other refusal, so neither caller gets a token
+// that it has refused.
 func TestMemoryTokenStore_gives_nobody_what_he_refused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

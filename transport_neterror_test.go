@@ -128,7 +128,7 @@ func tls10(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// closedAddress is one on which nobody listens.
+// closedAddress is an address on which nobody listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -246,7 +246,8 @@ func TestRetry_cancel_during_the_wait_keeps_the_answer(t *testing.T) {
 	}
 }
 
-// Only what the caller or our own limits cut short is told by an earlier answer.
+// Only an attempt that the caller or our own limits cut short is reported with an earlier
+// answer.
 func TestRetry_tells_the_last_failure(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
@@ -305,7 +306,7 @@ func TestTrap_cut_off_json_is_tried_again(t *testing.T) {
 	}
 }
 
-// attemptsOf is what the typed error says of its attempts.
+// attemptsOf is the number of attempts in the typed error.
 func attemptsOf(t *testing.T, err error) int {
 	t.Helper()
 	if transport, ok := errors.AsType[*trulioo.TransportError](err); ok {

@@ -132,7 +132,7 @@ func (s *scripted) Release(ctx context.Context, key, claim string) error {
 	return s.Deduper.Release(ctx, key, claim)
 }
 
-// A Deduper that is down costs no event: what fails is told to the error hook.
+// A Deduper that is down costs no event: the error hook gets its errors.
 func TestWebhookDeduperDown(t *testing.T) {
 	t.Parallel()
 	down := func(context.Context) error { return errors.New("down") }
@@ -199,7 +199,7 @@ func TestWebhookCommitsAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// fate is what becomes of one run of an event's function.
+// fate is the outcome of one run of an event's function.
 type fate int
 
 const (

@@ -203,9 +203,8 @@ func zipped(t testing.TB, body string) string {
 	return out.String()
 }
 
-// A body that something on the way has compressed is read: its signature is
-// that of the bytes as they came or as they were before, and its cap counts
-// what it becomes.
+// A body that something on the way has compressed is read: its signature is that of the
+// compressed or of the plain bytes, and the cap counts the plain ones.
 func TestWebhookGzip(t *testing.T) {
 	t.Parallel()
 	body := callback(`,"event":{"type":"FLOW_END"}`)
@@ -428,7 +427,7 @@ func TestWebhookBase64(t *testing.T) {
 	}
 }
 
-// Handle gives all that net/http's server would answer.
+// Handle gives the whole answer of net/http's server.
 func TestWebhookHandleGivesTheHeader(t *testing.T) {
 	t.Parallel()
 	h := newHook(t, accept)

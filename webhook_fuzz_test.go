@@ -15,9 +15,9 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// FuzzWebhookHandler sends whole requests. Whatever comes, the function runs
-// only for what is signed and bears the token, the status is one of those
-// documented, and ServeHTTP and Handle agree.
+// FuzzWebhookHandler sends whole requests. The function runs only for requests that are
+// signed and bear the token, the status is one of those documented, and ServeHTTP and
+// Handle agree.
 func FuzzWebhookHandler(f *testing.F) {
 	whole := callback(`,"event":{"type":"FLOW_END","ts":1}`)
 	shake := `{"token":"` + hookToken + `","type":"URL_VERIFICATION","challenge":"x"}`
@@ -60,7 +60,7 @@ func FuzzWebhookHandler(f *testing.F) {
 	})
 }
 
-// bearsToken is what the handler must come to, by way of encoding/json.
+// bearsToken is the handler's decision about the token, made with encoding/json.
 func bearsToken(body []byte) bool {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &members) != nil {

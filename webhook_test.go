@@ -25,7 +25,7 @@ import (
 	"github.com/trulioo-go/trulioo"
 )
 
-// hookFunc is what a WebhookHandler calls.
+// hookFunc is the function of a WebhookHandler.
 type hookFunc func(context.Context, *trulioo.Event) error
 
 func accept(context.Context, *trulioo.Event) error { return nil }
@@ -58,7 +58,7 @@ func post(tb testing.TB, h http.Handler, body string, edit ...func(*http.Request
 	return w
 }
 
-// hookErrors collects what the error hook is told.
+// hookErrors collects the errors of the error hook.
 type hookErrors struct {
 	mu   sync.Mutex
 	errs []error
@@ -82,8 +82,8 @@ func setHeader(name string, values ...string) func(*http.Request) {
 	return func(r *http.Request) { r.Header[http.CanonicalHeaderKey(name)] = values }
 }
 
-// TestWebhookAnswers is the order of the checks: each request is wrong in
-// everything that is checked after what decides.
+// TestWebhookAnswers is about the order of the checks: each request is wrong in
+// everything that is checked after the deciding check.
 func TestWebhookAnswers(t *testing.T) {
 	t.Parallel()
 	get := func(r *http.Request) { r.Method = http.MethodGet }
@@ -217,7 +217,7 @@ func TestWebhookHandshake(t *testing.T) {
 	}
 }
 
-// nil2 is a function that must not be called.
+// nil2 gives a function that must not be called.
 func nil2(t *testing.T) hookFunc {
 	return func(context.Context, *trulioo.Event) error { t.Error("the function ran"); return nil }
 }
@@ -235,8 +235,8 @@ func TestWebhookHandshakeIsVerifiedFirst(t *testing.T) {
 	}
 }
 
-// Trap: the token is compared loosely. encoding/json would take "TOKEN" for
-// it, and the last of two.
+// Trap: the token is compared loosely. encoding/json would accept the name "TOKEN", and
+// the last of two.
 func TestWebhookTokenIsExact(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

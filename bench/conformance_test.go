@@ -134,8 +134,8 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// check says in what an exchange departs from the document, and which
-// operation it was. The fake server's addresses stand for the vendor's.
+// check says how an exchange departs from the document, and which operation it was. The
+// fake server's addresses stand for the vendor's.
 func (d document) check(x exchange, srv *truliootest.Server) (string, error) {
 	address := x.request.URL.String()
 	if rest, ok := strings.CutPrefix(address, srv.BaseURL); ok {
@@ -260,7 +260,7 @@ func TestDocumentHasTheLibrarysRoutes(t *testing.T) {
 	assert.Equal(t, want, seen)
 }
 
-// conformance is a server and what is asked of it.
+// conformance is a server and the requests to it.
 type conformance struct {
 	name string
 	opts []truliootest.Option
@@ -468,7 +468,7 @@ func TestNewFieldsAreAllowed(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The checks above can fail: what departs from the document is found.
+// The checks above can fail: they find every departure from the document.
 func TestDeparturesAreFound(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

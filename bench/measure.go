@@ -21,7 +21,7 @@ const (
 	decodeJob   = "decode"
 )
 
-// job is what a measured process does.
+// job is the work of a measured process.
 type job struct {
 	Kind        string
 	Contender   string // not for get and webhook, which take all in turn

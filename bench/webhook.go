@@ -129,7 +129,7 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) Write(p []byte) (int, error) { return len(p), nil }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 
-// SetReadDeadline is what net/http's own writer has, too.
+// SetReadDeadline does nothing. net/http's own writer has it, so the handler calls it.
 func (a *answer) SetReadDeadline(time.Time) error { return nil }
 
 // events are requests with callbacks of about 2 KB that differ in their time.

@@ -26,7 +26,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// withFiles is the id of a client who has so many files at least.
+// withFiles is the id of a client who has at least this many files.
 func withFiles(t *testing.T, a *truliootest.Account, files int) string {
 	t.Helper()
 	for _, id := range a.IDs() {
@@ -129,7 +129,7 @@ func TestABundleHasEverything(t *testing.T) {
 	}
 }
 
-// text is what a page says, without its markup.
+// text is the text of a page, without its markup.
 func text(page string) string {
 	page = regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " ")
 	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "&#39;", "'", "&#34;", `"`, "&#43;", "+").Replace(page)
@@ -148,7 +148,7 @@ func TestAZipIsTheSame(t *testing.T) {
 	assert.GreaterOrEqual(t, len(m.Entries), 3)
 }
 
-// One photo that is gone keeps nobody from the rest.
+// One photo that is gone does not prevent the rest of the bundle.
 func TestAMissingFileIsSaid(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(t *testing.T, client *trulioo.Client, id string) (fs.FS, error){
@@ -214,7 +214,7 @@ func TestACutOffBundleIsFinishedByTheNextCall(t *testing.T) {
 
 const hostile = `<script>alert(1)</script>`
 
-// own is a profile with everything in it that a page must not believe.
+// own is a profile with everything in it that a page must not trust.
 func own(t *testing.T, srv *truliootest.Server) string {
 	t.Helper()
 	id, err := srv.Live.Put([]byte(fmt.Sprintf(`{"id":"own","ownerIds":[%[1]q],"created":1718011363,"lastModified":1718011400,"profileType":%[1]q,"status":%[1]q,
@@ -253,8 +253,8 @@ func TestThePageBelievesNothing(t *testing.T) {
 	assert.NotContains(t, page, "ZgotmplZ")
 }
 
-// The bytes say what is a photo, not the server: a page in place of one is a file
-// like any other.
+// The bytes decide whether a file is a photo, and not the server: a page in place of one
+// is a file like any other.
 func TestOnlyPhotosAreShown(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
@@ -327,7 +327,7 @@ func withPhotos(flow trulioo.Flow) trulioo.Flow {
 	return flow
 }
 
-// broken takes nothing.
+// broken is a writer that takes nothing.
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

@@ -11,7 +11,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// A person has asked what is held about them.
+// A person has asked for all data that are held about them.
 func ExampleWrite() {
 	srv, err := truliootest.Start()
 	if err != nil {

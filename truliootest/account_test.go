@@ -36,7 +36,7 @@ func TestTheSameSeedGivesTheSameAccount(t *testing.T) {
 	}
 }
 
-// profile is what the test reads of one.
+// profile has the parts of a profile that the test reads.
 type profile struct {
 	FlowData map[string]struct {
 		FieldData map[string]struct {

@@ -104,8 +104,8 @@ func TestEveryInventedProfileDecodes(t *testing.T) {
 	}
 }
 
-// The parts of a watchlist check agree with each other, and a check comes out as
-// real ones do: most clear, hits of every kind, some sources failed.
+// The parts of a watchlist check agree with each other, and the outcomes are like real
+// ones: most clear, hits of every kind, some sources failed.
 func TestWatchlistChecksTellTheTruth(t *testing.T) {
 	t.Parallel()
 	live := truliootest.NewAccount(truliootest.AccountSpec{Clients: 400, Seed: 3})

@@ -172,7 +172,7 @@ func TestEqualNamesPlacesOnly(t *testing.T) {
 	assert.Equal(t, "not as wanted: ID\nnot as wanted: Status\n", told.said)
 }
 
-// teller keeps what a test is told.
+// teller keeps the messages of a test.
 type teller struct {
 	testing.TB
 	said string

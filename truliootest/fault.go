@@ -126,8 +126,8 @@ func (f *Fault) strikes(op Operation, r *http.Request) bool {
 	return true
 }
 
-// Effect is what happens to a request that a fault strikes. The functions
-// below make one; its methods add to it and can be chained.
+// Effect says what happens to a request that a fault strikes. The functions below make
+// one; its methods add to it and can be chained.
 type Effect struct {
 	do        func(w http.ResponseWriter, r *http.Request, next http.Handler) // nil passes the request on
 	cut       cutKind

@@ -215,7 +215,7 @@ func TestFaultsOnLargeFiles(t *testing.T) {
 	}
 }
 
-// Without a length nothing but the JSON or the file itself says that some is missing.
+// Without a length only the JSON or the file itself shows that a part is missing.
 func TestTruncatedChunks(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithFiles(truliootest.Files{Chunked: true}))

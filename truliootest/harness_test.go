@@ -107,10 +107,10 @@ func clients(t *testing.T, srv *truliootest.Server, query string) list {
 	return page
 }
 
-// filePath is where the file of a key is, below the version.
+// filePath is the path of the file of a key, below the version.
 func filePath(key string) string { return "/query/file?" + url.Values{"key": {key}}.Encode() }
 
-// content is what a download should give.
+// content is the file that a download should give.
 func content(t *testing.T, srv *truliootest.Server, key string) []byte {
 	t.Helper()
 	body, err := io.ReadAll(srv.FileContent(key))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The committed client is what the tool makes of the document: neither was
-// changed without the other.
+// The tool makes the committed client of the document: neither was changed without the
+// other.
 func TestClientIsWhatTheToolMakes(t *testing.T) {
 	t.Parallel()
 	fresh := filepath.Join(t.TempDir(), "client.gen.go")

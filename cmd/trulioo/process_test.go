@@ -74,7 +74,7 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
-// kept is what a place holds, and with a folder all its files.
+// kept gives the contents of a place, and of a folder all its files.
 func kept(t *testing.T, place string) map[string]any {
 	t.Helper()
 	found := map[string]any{}
@@ -218,7 +218,7 @@ func TestTheSandboxsCommandsCanBePasted(t *testing.T) {
 	assert.Equal(t, "image/jpeg", http.DetectContentType(photo))
 }
 
-// The program is built on what the library exports.
+// The program uses only the library's exported API.
 func TestOnThePublicAPIOnly(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {

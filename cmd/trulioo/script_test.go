@@ -155,7 +155,7 @@ func changeAPI(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// personal is what must never stand on the standard error: people's data, and
+// personal finds the texts that must never be on the standard error: people's data, and
 // the server's words, which can hold them.
 var personal = regexp.MustCompile(`@example\.com|Example (Street|Road)|Ada Lovelace|000-\d\d-\d{4}`)
 
@@ -189,7 +189,7 @@ func checkErrors(ts *testscript.TestScript, said string) {
 	}
 }
 
-// environ is what a process of the script gets that ts.Exec does not start.
+// environ is the environment of a process of the script that ts.Exec does not start.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
@@ -254,7 +254,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	checkErrors(ts, p.err.String())
 }
 
-// waitFor waits until so many files fit a pattern.
+// waitFor waits until a number of files fit a pattern.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)

@@ -17,8 +17,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// onTerminal runs the program on a terminal of so many columns, types, and gives
-// what stands there.
+// onTerminal runs the program on a terminal of this many columns, types, and gives the
+// text on the screen.
 func onTerminal(t *testing.T, columns uint16, env []string, typed string, args ...string) (screen string, code int) {
 	t.Helper()
 	cmd := trulioo(t, nil, args...)

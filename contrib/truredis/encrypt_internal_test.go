@@ -8,7 +8,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Whatever stands in Redis, nothing but what was sealed for this place opens.
+// Of all texts that Redis can hold, only one that was sealed for this place opens.
 func FuzzOpen(f *testing.F) {
 	locked, err := newSeals([][]byte{bytes.Repeat([]byte{1}, keySize)})
 	require.NoError(f, err)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Ask is Token without the store in memory: what a process does whose memory
-// has no token or one that is due.
+// Ask is Token without the store in memory, as in a process whose memory has no token or
+// one that is due.
 func (s *TokenStore) Ask(ctx context.Context, key, refused string, fetch func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
 	return s.take(ctx, &tokenAttempt{TokenStore: s, key: key, refused: refused, claim: rand.Text(), fetch: fetch})
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// settings are what a worker process gets in its environment.
+// settings are the settings of a worker process, which it gets in its environment.
 type settings struct {
 	Kind      string // "calls" or "events"
 	Name      string
@@ -35,12 +35,11 @@ type settings struct {
 	BaseURL   string
 	TokenURL  string
 	ID, Key   string // credentials
-	StopAfter int    // a receiver of events hangs after so many of them; 0 is never
+	StopAfter int    // a receiver of events hangs after this many of them; 0 means never
 }
 
-// work is the whole life of a worker process. It says what it has to say in
-// lines on its output, does what it reads in lines on its input, and ends with
-// that.
+// work is the whole life of a worker process. It answers in lines on its output, does
+// the work that the lines of its input ask for, and ends with its input.
 func work(text string) int {
 	var s settings
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -185,8 +184,8 @@ func (w *worker) says(t *testing.T) string {
 	return w.out.Text()
 }
 
-// callAll has each process make so many calls, does something meanwhile, and
-// demands that no call has failed.
+// callAll has each process make a number of calls, does something meanwhile, and demands
+// that no call has failed.
 func callAll(t *testing.T, workers []*worker, calls int, meanwhile func()) {
 	t.Helper()
 	for _, w := range workers {
@@ -309,8 +308,8 @@ func (r *receivers) deliverTwice(ctx context.Context, events int) error {
 }
 
 // The same 10,000 events come to 4 processes, each twice, and one process is
-// killed with 8 in hand: every event is handled, and none twice but for those
-// that the dead one had handled and could not say so.
+// killed while it handles 8: every event is handled, and none twice except those that the
+// dead one had handled and could not commit.
 func TestProcessesHandleEachEventOnce(t *testing.T) { //nolint:paralleltest // it has four processes of its own
 	const events, doomed = 10_000, 2
 	server := startRedis(t)

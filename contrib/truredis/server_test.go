@@ -41,7 +41,7 @@ type redisServer struct {
 	process *exec.Cmd
 }
 
-// startRedis starts one that ends with the test.
+// startRedis starts a redis-server that ends with the test.
 func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
@@ -78,7 +78,7 @@ func (s *redisServer) Start(t *testing.T) {
 	t.Fatal("redis-server does not start:\n" + said.String())
 }
 
-// Kill ends it at once, and what it holds is gone.
+// Kill ends it at once, and its data are gone.
 func (s *redisServer) Kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.process.Process.Kill())

@@ -35,7 +35,7 @@ func hour(token string) *oauth2.Token {
 	return &oauth2.Token{AccessToken: token, TokenType: "Bearer", Expiry: time.Now().Add(time.Hour)}
 }
 
-// newStore makes what another process would have; key(1) encrypts unless said otherwise.
+// newStore makes the store of another process; key(1) encrypts unless opts say otherwise.
 func newStore(t *testing.T, client redis.UniversalClient, opts ...truredis.Option) *truredis.TokenStore {
 	t.Helper()
 	if len(opts) == 0 {
@@ -52,7 +52,7 @@ func logging(to io.Writer) []truredis.Option {
 	return []truredis.Option{truredis.WithEncryptionKeys(key(1)), truredis.WithLogger(slog.New(slog.NewTextHandler(to, nil)))}
 }
 
-// ask is what a store does whose memory has no token, or one that is due.
+// ask asks a store as if its memory had no token, or one that is due.
 func ask(t *testing.T, s *truredis.TokenStore, from *source, refused string) string {
 	t.Helper()
 	token, err := s.Ask(t.Context(), "key", refused, from.fetch)
@@ -246,8 +246,8 @@ func TestRefusedTokenIsNeverGivenOutAgain(t *testing.T) {
 	require.Equal(t, "token-3", ask(t, newStore(t, client), from, ""))
 	require.Equal(t, "token-3", ask(t, a, from, ""))
 
-	// The endpoint hands the refused one out again: it has no other, so that it
-	// serves, new processes too, and a refusal does not last for a day.
+	// The endpoint gives the refused token again: it has no other, so the token stays in
+	// use, in new processes too, and a refusal does not last for a day.
 	again := func(context.Context) (*oauth2.Token, error) { return hour("token-3"), nil }
 	moveBrake(t, client, "refusals", 0)
 	got, err := a.Token(t.Context(), "key", "token-3", again)
@@ -341,8 +341,8 @@ func TestRefusedCredentialsHaveABrakeForAll(t *testing.T) {
 	}
 }
 
-// A token endpoint that is down is no refusal: who waited is told, and a second
-// later it is asked again, without a pause that grows.
+// A token endpoint that is down refuses nothing: the callers that waited get the error,
+// and a second later it is asked again, without a pause that grows.
 func TestTokenEndpointThatIsDownHasNoGrowingBrake(t *testing.T) {
 	t.Parallel()
 	client := startRedis(t).Client(t)
@@ -473,7 +473,7 @@ func TestRefusalOfTheTokenEndpointIsShared(t *testing.T) {
 	require.NoError(t, errors.Join(fleet(t, client, srv, 1)...), "the right one is not held")
 }
 
-// One process's trouble on its way to the endpoint is no news to the others.
+// One process's failure on its way to the endpoint does not concern the others.
 func TestTroubleOnTheWayIsNotShared(t *testing.T) {
 	t.Parallel()
 	client, from := startRedis(t).Client(t), &source{}

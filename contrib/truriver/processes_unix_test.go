@@ -28,11 +28,11 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// settings are what a worker process gets in its environment.
+// settings are the settings of a worker process, which it gets in its environment.
 type settings struct {
 	Database, BaseURL, TokenURL, ID, Secret string
 
-	HangAfter   int  // batches, in the writer; 0 is never
+	HangAfter   int  // batches, in the writer; 0 means never
 	HangWritten bool // with the batch written, so that it comes again
 }
 
@@ -158,7 +158,7 @@ func (p *process) kill() {
 	_ = p.cmd.Wait() // says that it was killed
 }
 
-// The account changes at every fifth reading of its list, up to so many times: a
+// The account changes at every fifth reading of its list, up to a number of times: a
 // client is added, one is changed, one is deleted.
 const changes = 60
 

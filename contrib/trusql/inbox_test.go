@@ -230,7 +230,7 @@ func TestPurgeKeepsWhatWaits(t *testing.T) {
 	})
 }
 
-// The end of Run ends the functions' contexts; what they did not finish has not
+// The end of Run ends the functions' contexts. An event that they did not finish has not
 // lost an attempt.
 func TestStoppingLosesNoAttempt(t *testing.T) {
 	t.Parallel()
@@ -276,7 +276,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 			}
 			select {
-			case <-three: // once three were in hand, the rest runs through
+			case <-three: // once three were under way, the rest runs through
 			case <-ctx.Done():
 			}
 			return nil

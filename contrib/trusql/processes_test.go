@@ -29,7 +29,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// settings are what a worker process gets in its environment.
+// settings are the settings of a worker process, which it gets in its environment.
 type settings struct {
 	Name     string
 	Database string
@@ -219,8 +219,8 @@ func killedEvents() int {
 }
 
 // Events come twice each to two processes, which are killed again and
-// again at whatever they do: each event is handled, and none twice but for those
-// that a process had in hand when it was killed.
+// again at any moment: each event is handled, and none twice except those that a process
+// was handling when it was killed.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, address string) {

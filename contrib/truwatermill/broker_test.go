@@ -53,7 +53,7 @@ func brokers(t *testing.T, test func(*testing.T, broker)) {
 	})
 }
 
-// publisherTo is what both the tests and the receiver's process publish with.
+// publisherTo makes the publisher of both the tests and the receiver's process.
 func publisherTo(name, address string) (message.Publisher, error) {
 	if name == "redis" {
 		client := redis.NewClient(&redis.Options{Addr: address})

@@ -11,7 +11,7 @@ import (
 // FetchProfile gives a handler for a watermill Router, from the topic of
 // Publish to one of profiles. For a FLOW_END it gets the end client's profile,
 // from the environment that the event names, and publishes it: the payload
-// decodes with json.Unmarshal into a trulioo.Profile and is what the API sent,
+// is the API's answer and decodes with json.Unmarshal into a trulioo.Profile,
 // the metadata is that of the event, and the id is "profile-" and the event's
 // key, since a broker that drops copies may do so across topics.
 //

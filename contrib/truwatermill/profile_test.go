@@ -141,8 +141,8 @@ func TestFetchProfileHeedsTheMessagesContext(t *testing.T) {
 	assert.False(t, truwatermill.Permanent(err))
 }
 
-// The consumer on the brokers: it publishes each profile once the API answers,
-// sets aside what never works, and goes on with the rest.
+// The consumer on the brokers publishes each profile once the API answers, sets aside
+// messages that never work, and goes on with the rest.
 func TestRouter(t *testing.T) {
 	t.Parallel()
 	brokers(t, func(t *testing.T, b broker) {

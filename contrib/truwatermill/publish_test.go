@@ -17,7 +17,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// recorder is a publisher that keeps what it is given, or fails.
+// recorder is a publisher that keeps its messages, or fails.
 type recorder struct {
 	topic    string
 	messages []*message.Message

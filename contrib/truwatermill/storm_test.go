@@ -108,7 +108,7 @@ type line struct {
 	receiver *process
 	address  atomic.Value // string, of the receiver that lives
 
-	at           map[int64]func() // what happens after so many acknowledgements
+	at           map[int64]func() // called after this many acknowledgements
 	acknowledged atomic.Int64
 	refused      atomic.Int64
 	struck       atomic.Int64

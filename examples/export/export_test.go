@@ -42,7 +42,7 @@ func command(ctx context.Context, program string, srv *truliootest.Server, args 
 }
 
 // contents reads a folder, and checks who may read it. The cursor is left out:
-// it names the slices of time that were asked for, which begin at the time of the run.
+// it names the ranges of time that were asked for, which begin at the time of the run.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -83,8 +83,8 @@ func same(t *testing.T, want, got map[string]string) {
 	}
 }
 
-// Issue 4: killed at random moments 50 times and run again each time, the result
-// equals one clean run byte for byte.
+// After 50 kills at random moments, with a run after each, the result equals that of one
+// clean run byte for byte.
 func TestKilledFiftyTimes(t *testing.T) {
 	t.Parallel()
 	program := build(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// invocation is what Lambda gets of a callback, in the two forms of its body.
+// invocation is a callback as Lambda gets it, in the two forms of its body.
 func invocation(t *testing.T, sender *truliootest.Sender, ev *trulioo.Event, encoded bool) events.APIGatewayV2HTTPRequest {
 	t.Helper()
 	body, err := sender.Body(ev, 0)

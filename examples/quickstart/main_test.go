@@ -16,8 +16,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// environment is what the program reads beside the client id. Nothing of the
-// machine's own reaches the test.
+// environment has the variables that the program reads beside the client id. None of the
+// machine's own variables reaches the test.
 func environment(srv *truliootest.Server) map[string]string {
 	return map[string]string{
 		"TRULIOO_CLIENT_SECRET": srv.ClientSecret,

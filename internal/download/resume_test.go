@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is what a server answers, as far as it matters.
+// answer has the parts of a server's answer that matter.
 type answer struct {
 	status int
 	length int64

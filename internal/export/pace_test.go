@@ -63,7 +63,7 @@ func TestFeedbackFindsTheRateThatTheServerLetsThrough(t *testing.T) {
 	})
 }
 
-// An object store that has had enough says nothing about the API's pace.
+// A 429 of an object store says nothing about the API's pace.
 func TestFeedbackIsOfTheAPIOnly(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]int{"api": 4, "store": 8} {

@@ -87,8 +87,8 @@ func counts(shape []int64) []int {
 
 // A scan goes on after any row of an earlier one, and the account changes meanwhile.
 // Each row that was there throughout, and that the earlier one had not delivered,
-// comes. A row that comes into the part that the earlier one has read is beyond
-// what a position can know.
+// comes. A position cannot know of a row that comes into the part that the earlier one has
+// read.
 func TestEverySmallCaseResumed(t *testing.T) {
 	t.Parallel()
 	all := partly(331, func(all *tally, list smallList, shape []int64) {
@@ -150,8 +150,8 @@ func TestEverySmallCaseInSlices(t *testing.T) {
 	all.report(t)
 }
 
-// A server whose counts lie gets an end, and never a proof: that it counts fewer
-// rows than it sends shows in one answer or in several.
+// The scan of a server whose counts lie has an end, and never a proof: one answer, or
+// several together, show that it counts fewer rows than it sends.
 func TestCountsThatLieHaveAnEnd(t *testing.T) {
 	t.Parallel()
 	type lie func(page *Page[byte], request int)

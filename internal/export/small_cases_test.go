@@ -35,7 +35,7 @@ const (
 	byThird             // the same, and no row shows it
 )
 
-// smallRow is a row of the scripted server. Dates are seconds; 0 is none.
+// smallRow is a row of the scripted server. Dates are seconds; 0 means no date.
 type smallRow struct {
 	id               byte
 	created, changed int64
@@ -48,7 +48,7 @@ type smallList struct {
 	inclusive  bool
 	descending bool
 	ties       int // 0: by id, 1: by id downwards, 2: the other way at each request
-	refused    int // pages from this number on are refused; 0 is none
+	refused    int // pages from this number on are refused; 0 means none
 }
 
 // changeKind is what can happen to an account.
@@ -285,7 +285,7 @@ func (s *smallServer) scan(filter, slice TimeRange, resume Position, beside bool
 	return o
 }
 
-// whatIsWrong checks an outcome against the promise; "" is right.
+// whatIsWrong checks an outcome against the promise; "" means that it is right.
 func (s *smallServer) whatIsWrong(o outcome, excused func(id byte) bool) string {
 	if o.err != nil {
 		return "an error: " + o.err.Error()
@@ -463,15 +463,15 @@ func lists() []smallList {
 
 var open = TimeRange{0, Forever}
 
-// smallPart is a part of the small cases: so many changes in accounts of up to so
-// many rows, on one of so many accounts and lists.
+// smallPart is a part of the small cases: a number of changes, in accounts of up to a
+// number of rows, and the share of the accounts and lists that is taken.
 type smallPart struct{ changes, rows, every int }
 
 func (p smallPart) String() string { return fmt.Sprintf("%d changes in %d rows", p.changes, p.rows) }
 
-// CI runs some cases of each size. All cases are those that fit a night: every
-// account with one change, and a regular part of those with more. All with three
-// changes in six rows would be a hundred thousand million.
+// CI runs some cases of each size. A night runs every account with one change, and a
+// regular part of those with more. All cases with three changes in six rows would be a
+// hundred thousand million.
 var (
 	partOfCI    = []smallPart{{0, 6, 5}, {1, 6, 151}, {2, 2, 499}}
 	allOfANight = []smallPart{{0, 6, 1}, {1, 6, 1}, {2, 4, 23}, {3, 3, 61}}

@@ -21,7 +21,8 @@ func listened(ctx context.Context) (netip.AddrPort, error) {
 	return l.Addr().(*net.TCPAddr).AddrPort(), l.Close()
 }
 
-// Linux gives ports from 32768 to whoever asks for any, the others higher ones.
+// Linux gives ports from 32768 on to a program that asks for any port; other systems give
+// higher ones.
 func TestPortIsNoneThatTheSystemHandsOut(t *testing.T) {
 	t.Parallel()
 	given := map[netip.AddrPort]bool{}

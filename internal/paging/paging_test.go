@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// page is what a made-up server says, with the ids of its rows.
+// page is a page of a made-up server, with the ids of its rows.
 type page struct {
 	ids      string // one letter a row
 	elements int

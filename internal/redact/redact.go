@@ -8,9 +8,8 @@ import (
 	"log/slog"
 )
 
-// Format writes name in place of the value, whatever the verb and flags. It
-// is what a Format method calls: a String method would not be enough, since
-// %d and %#v go past it.
+// Format writes name in place of the value, whatever the verb and flags, for a Format
+// method. A String method would not be enough, since %d and %#v do not call it.
 func Format(state fmt.State, name string) {
 	_, _ = io.WriteString(state, text(name))
 }

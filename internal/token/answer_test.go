@@ -13,7 +13,7 @@ import (
 	"github.com/trulioo-go/trulioo/internal/wire"
 )
 
-// printable is what the root package asks of a token.
+// printable is the root package's check of a token.
 func printable(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -76,7 +76,7 @@ func TestSourceIsNotAskedForATokenThatWasReplaced(t *testing.T) {
 	})
 }
 
-// An answer that was on its way before the refusal may be what is refused.
+// An answer that was on its way before the refusal may be the refused token.
 func TestSourceIsAskedAgainAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestSourceIsAskedAgainAfterARefusal(t *testing.T) {
 	})
 }
 
-// Whether a token can be used is for the caller to say, and one that was asked
-// for since the refusal is the source's last word.
+// The caller decides whether a token can be used. A token that was asked for after the
+// refusal is the source's last word.
 func TestSourceGivesWhatItGets(t *testing.T) {
 	t.Parallel()
 	for name, from := range map[string]same{

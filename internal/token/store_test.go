@@ -15,7 +15,7 @@ import (
 
 // endpoint gives token-1, token-2 and so on, and fails where it is told to.
 type endpoint struct {
-	life    time.Duration // 0 is not told
+	life    time.Duration // 0 means that the answer does not tell it
 	takes   time.Duration
 	fetches int
 	fails   error
@@ -255,7 +255,7 @@ type tokenFunc func() (*oauth2.Token, error)
 
 func (f tokenFunc) Token() (*oauth2.Token, error) { return f() }
 
-// It may be good for the one call: the API has the last word.
+// Such a token may be good for the one call: the API has the last word.
 func TestStoreGivesATokenThatHasEndedToWhoWaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -45,7 +45,7 @@ type Failure struct {
 func (f *Failure) Error() string { return "the call failed" }
 func (f *Failure) Unwrap() error { return f.Err }
 
-// TokenErr is the TokenFunc's own error, if that is what failed.
+// TokenErr is the TokenFunc's own error, if the TokenFunc failed.
 func (f *Failure) TokenErr() error {
 	if e, ok := errors.AsType[tokenError](f.Err); ok {
 		return e.error

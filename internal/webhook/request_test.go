@@ -74,8 +74,8 @@ func TestValuesInAnyCase(t *testing.T) {
 	assert.Nil(t, webhook.Values(header, "X-Missing"))
 }
 
-// FuzzGunzip is about bytes of senders who have proved nothing: whatever they
-// are, no more comes out than the cap.
+// FuzzGunzip decompresses any bytes, since the sender has proved nothing: never more than
+// the cap comes out.
 func FuzzGunzip(f *testing.F) {
 	for _, text := range []string{"", "x", "{}", strings.Repeat("a", 5000)} {
 		var zipped bytes.Buffer

@@ -54,8 +54,8 @@ func TestDigestIsThatOfTheCanonicalForm(t *testing.T) {
 	}
 }
 
-// Objects that are too large to be moved at once are in order too, whatever
-// stands in them and wherever the members that are left out stand.
+// Objects that are too large to be moved at once are in order too, whatever they hold and
+// wherever the left-out members are.
 func TestDigestOfLargeObjects(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

@@ -192,7 +192,8 @@ func (d *decoder) keeper(dec *jsontext.Decoder, to reflect.Value, p *plan) error
 	return nil
 }
 
-// roomPerValue is what an own UnmarshalJSON of a map may take for each value in it.
+// roomPerValue is the memory that an own UnmarshalJSON of a map may take for each value
+// in it.
 const roomPerValue = 150
 
 // values estimates how many values raw holds, those in strings included.

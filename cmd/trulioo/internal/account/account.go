@@ -174,7 +174,7 @@ func (b *Book) save() error {
 	return nil
 }
 
-// Options are what trulioo.NewClient needs for the account.
+// Options are the options of trulioo.NewClient for the account.
 func Options(settings Settings, secrets Secrets) []trulioo.Option {
 	opts := []trulioo.Option{trulioo.WithCredentials(secrets.ClientID, secrets.ClientSecret)}
 	if settings.Environment != "" {

@@ -19,7 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// receiver is one that verifies with a token and a secret, and what it has seen.
+// receiver makes a receiver that verifies with a token and a secret, and gives its
+// deliveries.
 func receiver(t *testing.T, target, token string) (address string, seen func() []callback.Delivery) {
 	t.Helper()
 	var mu sync.Mutex
@@ -75,7 +76,7 @@ func TestForwardedAsItCame(t *testing.T) {
 	assert.True(t, (&seen()[0]).Verified())
 }
 
-// The answer of the program under development decides what the vendor is told.
+// The vendor gets the status of the program under development.
 func TestAProgramThatFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -195,7 +196,7 @@ func TestTheLogRemembersTheLast(t *testing.T) {
 	log.Add(callback.Delivery{})
 }
 
-// The receiver tells of a delivery after it has answered.
+// The receiver reports a delivery after it has answered.
 const (
 	waitFor = 30 * time.Second
 	tick    = time.Millisecond

@@ -27,7 +27,7 @@ var awkward = []keep.Record{
 	{Account: "a", ClientID: "4", FullName: "日本 🙂 \u202e", Screening: keep.ScreeningUnknown, FailedSources: "a; b", Checks: -1},
 }
 
-// Every place gives back what was put into it.
+// Every place gives back the records that were put into it.
 func TestEveryPlaceGivesBackWhatWasPut(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(place string) (keep.Store, error){

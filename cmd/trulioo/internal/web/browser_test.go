@@ -218,7 +218,7 @@ func TestABundleInABrowser(t *testing.T) {
 	assert.Empty(t, b.complaints)
 }
 
-// Without script everything can be read and done but what happens by itself.
+// Without script everything can be read and done, except updates that come by themselves.
 //
 //nolint:paralleltest // open sets a variable
 func TestWithoutScript(t *testing.T) {
