@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,31 +129,42 @@ func TestTrap_unlimited_written_as_the_largest_number(t *testing.T) {
 	}
 }
 
-// An answer of 101 was read from a connection that no context closes.
+// An answer of 101 was read from a connection that no context closes: the call
+// returned when the server hung up, which this one does after ten seconds.
 func TestTrap_switching_protocols_is_an_answer_at_once(t *testing.T) {
 	t.Parallel()
-	ended := make(chan struct{}, 2) // one for each call
+	ended := make(chan error, 8) // more than one for each call
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if !assert.NoError(t, err) {
 			return
 		}
+		assert.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		_, _ = io.Copy(io.Discard, conn) // until the client hangs up
+		_, err = io.Copy(io.Discard, conn) // until the client hangs up
 		_ = conn.Close()
-		ended <- struct{}{}
+		ended <- err
 	}))
 	t.Cleanup(srv.Close)
 	client := withTransport(t, http.DefaultTransport, trulioo.WithBaseURL(srv.URL))
 	t.Cleanup(client.CloseIdleConnections)
-	_, err := client.Clients.Get(t.Context(), "x", nil)
-	var api *trulioo.APIError
-	require.ErrorAs(t, err, &api)
-	assert.Equal(t, http.StatusSwitchingProtocols, api.StatusCode)
-	_, err = client.Files.Download(t.Context(), "key")
-	require.Error(t, err)
-	<-ended
-	<-ended
+	for name, call := range map[string]func() error{
+		"get":      func() error { _, err := client.Clients.Get(t.Context(), "x", nil); return err },
+		"list":     func() error { _, err := client.Workflows.List(t.Context(), nil); return err },
+		"download": func() error { _, err := client.Files.Download(t.Context(), "key"); return err },
+		"save":     func() error { _, err := client.Files.Save(t.Context(), "key", io.Discard); return err },
+		"export": func() (last error) {
+			for _, err := range client.Clients.Export(t.Context(), nil) {
+				last = err
+			}
+			return last
+		},
+	} {
+		var api *trulioo.APIError
+		require.ErrorAs(t, call(), &api, name)
+		assert.Equal(t, http.StatusSwitchingProtocols, api.StatusCode, name)
+		require.NotErrorIs(t, <-ended, os.ErrDeadlineExceeded, "%s: the server hung up", name)
+	}
 }
 
 // The body of an error or a redirect on a file call was read for as long as it

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -72,6 +73,43 @@ func TestOpenEndedFileCutAnywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The same over TLS, where a connection ends with close_notify or, cut by somebody on
+// the way, without it.
+func TestOpenEndedFileCutAnywhereOverTLS(t *testing.T) {
+	t.Parallel()
+	const content = "the whole file"
+	for _, notify := range []bool{true, false} {
+		for cut := range len(content) + 1 {
+			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Range") != "" || r.Method == http.MethodHead {
+					w.WriteHeader(http.StatusNotImplemented) // it does not tell the length
+					return
+				}
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if !assert.NoError(t, err) {
+					return
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+content[:cut])
+				if secure, ok := conn.(*tls.Conn); ok && !notify {
+					conn = secure.NetConn()
+				}
+				_ = conn.Close()
+			}))
+			client, err := trulioo.NewClient(trulioo.WithBaseURL(srv.URL), trulioo.WithHTTPClient(srv.Client()), trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1}),
+				trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})))
+			require.NoError(t, err)
+			for name, read := range ways {
+				came, err := read(t.Context(), client, "k")
+				var typed *trulioo.TransportError
+				require.ErrorAs(t, err, &typed, "%s, cut at %d, close_notify %v", name, cut, notify)
+				assert.Equal(t, content[:cut], string(came))
+			}
+			client.CloseIdleConnections()
+			srv.Close()
+		}
 	}
 }
 

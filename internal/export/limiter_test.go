@@ -102,6 +102,29 @@ func TestAdaptiveLimiterSlowsDownByHalfAndSpeedsUpByOne(t *testing.T) {
 	})
 }
 
+// However slow the server wants it and however many wait, nobody waits longer than
+// ten seconds for a turn to send.
+func TestAdaptiveLimiterLetsNobodyWaitForLong(t *testing.T) {
+	t.Parallel()
+	for _, places := range []int{1, 8, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			l := export.NewAdaptiveLimiter(places)
+			assert.Zero(t, l.Spread(), "no pace is known yet")
+			for range 50 {
+				<-time.After(time.Second)
+				l.Decrease(time.Now())
+			}
+			var longest time.Duration
+			for range 30 * places {
+				longest = max(longest, l.Spread())
+			}
+			assert.Equal(t, 10*time.Second, longest, "%d places", places)
+			<-time.After(time.Minute)
+			assert.Zero(t, l.Spread(), "the queue is gone")
+		})
+	}
+}
+
 func TestFeedbackFollowsTheServer(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]int{200: 8, 500: 8, 404: 8, 409: 4, 429: 4, 503: 4} {
