@@ -140,6 +140,8 @@ func TestParseEventRefuses(t *testing.T) {
 		"", " ", "null", "[]", `"x"`, "1", "{", `{"canary":}`, "{} {}", "{}x", `{"canary":1,"canary":2}`,
 		`{"id":"a","\u0069d":"b"}`, `{"event":{"ts":1,"ts":2}}`, `{"serviceData":{"match":true,"match":false}}`,
 		`{"formData":[0,{"value":{"canary":1,"\u0063anary":1}}]}`,
+		`{"serviceData":{"match":true,"id":1,"match":false}}`, `{"serviceData":{"watchlistResults":[{"b":1,"a":{},"\u0062":2}]}}`,
+		`{"serviceData":{"match":"` + strings.Repeat("x", 2000) + `","id":1,"match":false}}`,
 	} {
 		ev, err := trulioo.ParseEvent([]byte(body))
 		assert.Nil(t, ev, body)

@@ -33,6 +33,7 @@ func TestRetry_statuses(t *testing.T) {
 		408: {4, nil}, 409: {1, trulioo.ErrConflict}, 413: {1, trulioo.ErrTooLarge}, 415: {1, nil}, 418: {1, nil},
 		429: {4, trulioo.ErrRateLimited}, 500: {4, trulioo.ErrServer}, 501: {1, trulioo.ErrServer}, 502: {4, trulioo.ErrServer},
 		503: {4, trulioo.ErrServer}, 504: {4, trulioo.ErrServer}, 599: {1, trulioo.ErrServer}, 300: {1, nil}, 302: {1, nil},
+		519: {1, trulioo.ErrServer}, 520: {4, trulioo.ErrServer}, 525: {4, trulioo.ErrServer}, 530: {4, trulioo.ErrServer}, 531: {1, trulioo.ErrServer},
 	} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()

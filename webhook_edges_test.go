@@ -104,12 +104,16 @@ func TestWebhookBodyThatDrips(t *testing.T) {
 	})
 }
 
-// The deadline is of the body: a function may take its time, and a connection is
-// good for the next request.
+// The deadline is of the body: a function may take its time, what stands around the
+// handler does not hear of an end of the request, and a connection is good for the next one.
 func TestWebhookReadDeadlineEndsWithTheBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		connect := serveInMemory(t, newHook(t, func(context.Context, *trulioo.Event) error { pass(30 * time.Second); return nil }))
+		h := newHook(t, func(context.Context, *trulioo.Event) error { pass(30 * time.Second); return nil })
+		connect := serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			assert.NoError(t, r.Context().Err())
+		}))
 		conn := connect()
 		defer func() { _ = conn.Close() }()
 		for i := range 3 {
