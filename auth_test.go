@@ -317,6 +317,53 @@ func TestTrap_a_401_for_one_resource_is_that_calls_answer(t *testing.T) {
 	}
 }
 
+// A token can be refused for a while after it was issued: the clocks of two nodes
+// differ, or they learn of it late. Throwing each away for its first 401 would
+// never come to an end.
+func TestTrap_a_token_that_is_good_only_later(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{500 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second} {
+		for _, same := range []bool{true, false} {
+			for kind, client := range map[string]func(srv *truliootest.Server) *trulioo.Client{
+				"store": func(srv *truliootest.Server) *trulioo.Client { return srv.Client() },
+				"foreign store": func(srv *truliootest.Server) *trulioo.Client {
+					return srv.Client(trulioo.WithTokenStore(tokenStore(trulioo.NewMemoryTokenStore().Token)))
+				},
+				"source": func(srv *truliootest.Server) *trulioo.Client {
+					return clientWith(t, srv, trulioo.WithTokenSource(&keeping{server: srv, token: srv.Token()}))
+				},
+			} {
+				inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+					issued := map[string]time.Time{}
+					srv.Fail(truliootest.ListWorkflows, truliootest.Handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+						token := r.Header.Get("Authorization")
+						if _, known := issued[token]; !known {
+							issued[token] = time.Now()
+						}
+						if time.Since(issued[token]) < late {
+							w.WriteHeader(http.StatusUnauthorized)
+							return
+						}
+						next.ServeHTTP(w, r)
+					}))
+					client, begun := client(srv), time.Now()
+					for time.Since(begun) < 6*late+2*time.Second {
+						_, err := client.Workflows.List(t.Context(), nil)
+						if err != nil {
+							require.ErrorIs(t, err, trulioo.ErrUnauthorized)
+						}
+						if time.Since(begun) > 4*late+time.Second {
+							require.NoError(t, err, "%s, good after %v, the same token %v: after %v", kind, late, same, time.Since(begun))
+						}
+						pass(200 * time.Millisecond)
+					}
+					assert.LessOrEqual(t, len(issued), 8, "%s, %v, %v", kind, late, same)
+				}, truliootest.WithTokens(truliootest.Tokens{Reuse: same}))
+			}
+		}
+	}
+}
+
 // A retry around the token call, or an authentication style that is tried out,
 // turns one wrong secret into many POSTs; RetrieveError prints the answer.
 func TestTrap_wrong_secret_is_one_post_and_no_word_of_the_answer(t *testing.T) {
