@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -46,12 +47,17 @@ func resends(step trulioo.Step) []attribute.KeyValue {
 	return []attribute.KeyValue{semconv.HTTPRequestResendCount(step.Attempt - 1)}
 }
 
-// requestID is for the span alone: each is new.
-func requestID(out trulioo.Outcome) []attribute.KeyValue {
-	if out.RequestID == "" {
-		return nil
+// ofTheSpan are the attributes known at the end that are for the span alone: the
+// request's id and a file's bytes have many values.
+func ofTheSpan(step trulioo.Step, out trulioo.Outcome) []attribute.KeyValue {
+	var attrs []attribute.KeyValue
+	if out.RequestID != "" {
+		attrs = append(attrs, requestIDKey.String(out.RequestID))
 	}
-	return []attribute.KeyValue{requestIDKey.String(out.RequestID)}
+	if step.Kind == trulioo.StepTransfer {
+		attrs = append(attrs, semconv.HTTPResponseBodySizeKey.Int64(out.Bytes))
+	}
+	return attrs
 }
 
 // outcomeAttributes are the attributes known at the end. A call has no status of its
@@ -78,7 +84,7 @@ func errorType(out trulioo.Outcome) string {
 	switch {
 	case out.StatusCode >= 400:
 		return strconv.Itoa(out.StatusCode)
-	case errors.Is(out.Err, context.DeadlineExceeded):
+	case errors.Is(out.Err, context.DeadlineExceeded), errors.Is(out.Err, os.ErrDeadlineExceeded): // the latter where a file stalls
 		return "timeout"
 	case errors.Is(out.Err, context.Canceled):
 		return "canceled"

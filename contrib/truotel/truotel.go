@@ -33,7 +33,8 @@
 // trulioo.environment, which is live or test; trulioo.webhook.result; and
 // trulioo.event.type, which is missing where the library does not know the event.
 // All of these have few values. Spans alone have trulioo.request.id, the server's
-// id of a request.
+// id of a request, and http.response.body.size, the bytes of a file that came, all of
+// them or those before it broke off.
 //
 // No attribute holds an id of a client, a key, token or personal value. The
 // conventions ask for url.full, which holds such ids, so it is missing.
@@ -110,7 +111,7 @@ func (o *Observer) Start(ctx context.Context, step trulioo.Step) (context.Contex
 	return ctx, func(out trulioo.Outcome) {
 		learnt := outcomeAttributes(step, out)
 		span.SetAttributes(learnt...)
-		span.SetAttributes(requestID(out)...)
+		span.SetAttributes(ofTheSpan(step, out)...)
 		if failed(step, out) {
 			span.SetStatus(codes.Error, description(out))
 		}

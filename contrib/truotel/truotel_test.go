@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -222,6 +223,46 @@ func TestFailedTokenFetchIsCounted(t *testing.T) {
 }
 
 // The wait that a 429 asks for shows as a span, and in the throttle metric.
+// A transfer has a span of its own, and one that breaks off after the header ends it
+// as an error, with the bytes that came and for as long as they took.
+func TestTransfersHaveASpan(t *testing.T) {
+	t.Parallel()
+	const size = 50_000
+	for name, c := range map[string]struct {
+		effect truliootest.Effect
+		bytes  int
+		took   time.Duration
+		failed string
+	}{
+		"whole":    {truliootest.Pass(), size, 0, ""},
+		"cut":      {truliootest.Cut(20_000), 20_000, 0, "error.type=*trulioo.TransportError "},
+		"stalling": {truliootest.Stall(20_000, 3*time.Second), size, 3 * time.Second, ""},
+		"silent":   {truliootest.Stall(20_000, 0), 20_000, 5 * time.Second, "error.type=timeout "},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, srv := observe(t), truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithFiles(truliootest.Files{Size: size, ETag: truliootest.NoETag}))
+			srv.Fail(truliootest.DownloadFile, c.effect)
+			client := srv.Client(trulioo.WithObserver(s), trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1, IdleTimeout: 5 * time.Second}))
+			_, err := client.Files.Save(t.Context(), srv.Live.FileKeys(srv.Live.IDs()[0])[0], io.Discard)
+			require.Equal(t, c.failed != "", err != nil, name)
+			want := fmt.Sprintf("trulioo transfer file{%shttp.response.body.size=%d trulioo.environment=live}", c.failed, c.bytes)
+			if c.failed != "" {
+				want += " error"
+			}
+			require.Contains(t, s.spans(t), want, name)
+			for _, span := range s.exporter.GetSpans() {
+				if span.Name == "trulioo transfer file" {
+					assert.Equal(t, trace.SpanKindClient, span.SpanKind)
+					assert.Equal(t, c.took, span.EndTime.Sub(span.StartTime), name)
+				}
+			}
+			for _, m := range s.metrics(t) {
+				assert.NotContains(t, fmt.Sprint(m.Data), "body.size", "a metric's attributes have few values")
+			}
+		})
+	}
+}
+
 func TestThrottlesAreMeasured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -379,7 +420,7 @@ func TestNothingPersonalIsExported(t *testing.T) {
 		assert.NotContains(t, all.String(), secret, what)
 	}
 	keys := []string{"error.type", "http.request.method", "http.request.resend_count", "http.response.status_code",
-		"server.address", "server.port", "trulioo.environment", "trulioo.event.type", "trulioo.operation", "trulioo.request.id", "trulioo.webhook.result"}
+		"http.response.body.size", "server.address", "server.port", "trulioo.environment", "trulioo.event.type", "trulioo.operation", "trulioo.request.id", "trulioo.webhook.result"}
 	for _, span := range s.exporter.GetSpans() {
 		for _, kv := range span.Attributes {
 			assert.Contains(t, keys, string(kv.Key))

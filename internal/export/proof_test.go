@@ -38,4 +38,12 @@ func TestProof(t *testing.T) {
 	s.alone(2)
 	both(0)
 	assert.False(t, s.proven(), "a server that miscounts is not believed later")
+
+	var late sightings
+	late.alone(1)
+	late.together()
+	late.alone(noTotal)
+	late.together()
+	late.sight(a, delivered)
+	assert.False(t, late.proven(), "it may have come since, and another one may have been counted")
 }
