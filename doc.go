@@ -112,7 +112,7 @@
 //
 // An option wins over its variable. Empty is the same as not set. White space
 // around a value is an error that names the variable. Nothing else reads the
-// environment, but for the proxy variables that net/http's default transport obeys.
+// environment, except the proxy variables that net/http's default transport obeys.
 //
 // # Errors
 //
@@ -151,7 +151,7 @@
 // The token goes to the API's own scheme, host and port, and nowhere else; a
 // file that redirects to an object store arrives without it. Token requests
 // follow no redirects, and no redirect goes from https to http. Plain http is refused
-// but for loopback hosts, unless [WithInsecureHTTP] says otherwise. Answers are
+// except for loopback hosts, unless [WithInsecureHTTP] says otherwise. Answers are
 // capped after decompression. Logging is off until [WithLogger].
 //
 // # The API's gaps

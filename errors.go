@@ -145,7 +145,7 @@ var statusErrors = map[int]error{
 }
 
 // AuthError means that no access token could be obtained. A 4xx of the token
-// endpoint is ErrUnauthorized, but for a proxy's 407; a 429 is ErrRateLimited
+// endpoint is ErrUnauthorized, except a proxy's 407; a 429 is ErrRateLimited
 // too, a 5xx is ErrServer.
 //
 //trulioo:redact text

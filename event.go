@@ -106,7 +106,7 @@ type Event struct {
 }
 
 // ParseEvent decodes one callback. It checks neither the signature nor the
-// token: it is for consumers behind a WebhookHandler, such as the far end of a
+// token: it is for consumers behind a WebhookHandler, such as the other end of a
 // queue. Names of fields match exactly; a name given twice, in the callback or
 // in any object below it, is refused, since nobody can say which one was meant.
 // The error is a *DecodeError.

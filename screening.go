@@ -65,8 +65,8 @@ func (o *ScreeningOutcome) UnmarshalText(text []byte) error {
 //
 //trulioo:redact
 type Screening struct {
-	// Service is the check. It is zero, but for FlowID, where an unreadable part of
-	// the profile could hide a check.
+	// Service is the check. It is zero except for FlowID where an unreadable part of the
+	// profile could hide a check.
 	Service ServiceResult
 	// Outcome is the outcome of the check.
 	Outcome ScreeningOutcome
@@ -87,7 +87,7 @@ type Screening struct {
 	// Complete says that the outcome is clear, or a hit with all its hits in Hits.
 	Complete bool
 
-	hidden bool // Service is no check
+	hidden bool // Service is not a check
 }
 
 // Screenings lists the watchlist checks of the profile, in the order of Services,
@@ -210,7 +210,7 @@ func (e *ScreeningError) Unwrap() []error { return e.causes }
 // listed; else it is a *ScreeningError, and the hits that could be read are
 // returned beside it. It is ErrNoDetails where full service details that would tell
 // more are missing, and in a profile without any details, whose checks could hide a
-// watchlist. A profile without checks is no error here: ScreeningOutcome is stricter.
+// watchlist. A profile without checks is not an error here: ScreeningOutcome is stricter.
 func (p Profile) WatchlistHits() ([]WatchlistHit, error) {
 	var hits []WatchlistHit
 	screenings := p.Screenings()

@@ -106,10 +106,10 @@ func WithWebhookObserver(observer Observer) WebhookOption {
 	return webhookOption("WithWebhookObserver", func(c *webhookConfig) { c.observer = observer })
 }
 
-// WithErrorHook is told of everything that goes wrong: ErrWebhookSignature and
+// WithErrorHook calls hook with everything that goes wrong: ErrWebhookSignature and
 // ErrWebhookToken for events that are not verified, ErrTooLarge, a
-// *DecodeError, an *ArgumentError for a request that is no event, and a
-// *WebhookError for the function and the Deduper. It is called from many
+// *DecodeError, an *ArgumentError for a request that is not an event, and a
+// *WebhookError for the function and the Deduper. hook is called from many
 // goroutines and must be quick.
 func WithErrorHook(hook func(ctx context.Context, err error)) WebhookOption {
 	return webhookOption("WithErrorHook", func(c *webhookConfig) { c.errorHook = hook })

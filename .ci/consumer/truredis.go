@@ -1,5 +1,5 @@
-// A program of a user of truredis, who is told that Redis is not there and goes
-// on without it.
+// A program of a user of truredis. It hears that Redis is not there and goes on without
+// it.
 package main
 
 import (

@@ -69,11 +69,11 @@ type DatasourceResult struct {
 
 // EndClient A person or business that went through a workflow, as a row of the list.
 type EndClient struct {
-	// Created UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// Created UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	Created *Timestamp `json:"created,omitempty"`
 	Id      string     `json:"id"`
 
-	// LastModified UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// LastModified UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	LastModified *Timestamp   `json:"lastModified,omitempty"`
 	OwnerIds     *[]string    `json:"ownerIds,omitempty"`
 	ProfileType  *ProfileType `json:"profileType,omitempty"`
@@ -142,14 +142,14 @@ type Problem struct {
 
 // Profile Everything one end client submitted.
 type Profile struct {
-	// Created UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// Created UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	Created *Timestamp `json:"created,omitempty"`
 
 	// FlowData By flow id.
 	FlowData *map[string]Flow `json:"flowData,omitempty"`
 	Id       string           `json:"id"`
 
-	// LastModified UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// LastModified UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	LastModified *Timestamp   `json:"lastModified,omitempty"`
 	Notes        *[]Note      `json:"notes,omitempty"`
 	OwnerIds     *[]string    `json:"ownerIds,omitempty"`
@@ -165,7 +165,7 @@ type Profile struct {
 // ProfileType defines model for ProfileType.
 type ProfileType = string
 
-// ServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names are seen.
+// ServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names were seen in answers.
 type ServiceDetails struct {
 	AccountIdentifier   *string        `json:"AccountIdentifier,omitempty"`
 	CompletedDt         *string        `json:"CompletedDt,omitempty"`
@@ -203,10 +203,10 @@ type ServiceRecord struct {
 
 // ServiceResult The outcome of one check.
 type ServiceResult struct {
-	// FullServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names are seen.
+	// FullServiceDetails The vendor's transaction record, only with `includeFullServiceDetails=true`. The vendor's page shows an empty object; these names were seen in answers.
 	FullServiceDetails *ServiceDetails `json:"fullServiceDetails,omitempty"`
 
-	// Match Whether the record matched under its rule. For an identity check, that the person was found. For a watchlist check true means CLEAR, on no list, and false a potential hit or a search that failed.
+	// Match Whether the record matched under its rule. For an identity check true means that the person was found. For a watchlist check true means CLEAR, on no list, and false means a potential hit or a search that failed.
 	Match     *bool   `json:"match,omitempty"`
 	NodeId    *string `json:"nodeId,omitempty"`
 	NodeTitle *string `json:"nodeTitle,omitempty"`
@@ -218,7 +218,7 @@ type ServiceResult struct {
 	// ServiceStatus In lower case, too.
 	ServiceStatus *string `json:"serviceStatus,omitempty"`
 
-	// Timestamp UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// Timestamp UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	Timestamp       *Timestamp       `json:"timestamp,omitempty"`
 	TransactionInfo *TransactionInfo `json:"transactionInfo,omitempty"`
 
@@ -248,7 +248,7 @@ type Task struct {
 	UpdatedBy *string    `json:"updatedBy,omitempty"`
 }
 
-// Timestamp UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+// Timestamp UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 type Timestamp = int64
 
 // Token One of the vendor's public pages prints `{"Token", "TokenType", "ExpiresIn"}` instead. Every answer seen has these names.
@@ -263,19 +263,19 @@ type Token struct {
 
 // TokenProblem defines model for TokenProblem.
 type TokenProblem struct {
-	// Error A code of RFC 6749. That version 1 answers in this form is a GUESS.
+	// Error A code of RFC 6749. It is a GUESS that version 1 answers in this form.
 	Error string `json:"error"`
 }
 
 // TokenRequest defines model for TokenRequest.
 type TokenRequest struct {
-	// Audience For whom the token is. A GUESS; no public integration needs it.
+	// Audience The server that the token is for. A GUESS; no public integration needs it.
 	Audience     *string               `json:"audience,omitempty"`
 	ClientId     string                `json:"client_id"`
 	ClientSecret string                `json:"client_secret"`
 	GrantType    TokenRequestGrantType `json:"grant_type"`
 
-	// Scope `workflow.studio.api`. It works without, too.
+	// Scope `workflow.studio.api`. The endpoint also works without a scope.
 	Scope *string `json:"scope,omitempty"`
 }
 
@@ -324,7 +324,7 @@ type Workflow struct {
 	// Corporate About businesses rather than people.
 	Corporate *bool `json:"corporate,omitempty"`
 
-	// Created UNIX time. Seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all happen.
+	// Created UNIX time, in seconds in all examples; 13 digits are milliseconds. 0, null and a missing field all occur.
 	Created   *Timestamp `json:"created,omitempty"`
 	Id        string     `json:"id"`
 	Name      *string    `json:"name,omitempty"`
@@ -375,19 +375,19 @@ type GetClientParams struct {
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
-	// Limit Rows on a page. The server takes 20 in silence if it is left out or out of range. The vendor's page calls it a string.
+	// Limit Rows on a page. The server silently takes 20 if it is left out or out of range. The vendor's page calls it a string.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Page The page, from 0. The server takes 0 in silence for an invalid value. The vendor's page calls it a string.
+	// Page The page, from 0. The server silently takes 0 for an invalid value. The vendor's page calls it a string.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// Before UNIX timestamp of the end of the range. In seconds, which is a GUESS.
+	// Before UNIX timestamp of the end of the range. The unit, seconds, is a GUESS.
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 
-	// After UNIX timestamp of the start of the range. In seconds, which is a GUESS.
+	// After UNIX timestamp of the start of the range. The unit, seconds, is a GUESS.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Statuses The wanted statuses; all if left out. That several are separated by commas is a GUESS.
+	// Statuses The wanted statuses; all if left out. It is a GUESS that commas separate several.
 	Statuses *[]string `form:"statuses,omitempty" json:"statuses,omitempty"`
 
 	// FlowId Only end clients that have been through this workflow.
@@ -402,10 +402,10 @@ type DownloadFileParams struct {
 
 // ListWorkflowsParams defines parameters for ListWorkflows.
 type ListWorkflowsParams struct {
-	// Limit Rows on a page. The server takes 20 in silence if it is left out or out of range. The vendor's page calls it a string.
+	// Limit Rows on a page. The server silently takes 20 if it is left out or out of range. The vendor's page calls it a string.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Page The page, from 0. The server takes 0 in silence for an invalid value. The vendor's page calls it a string.
+	// Page The page, from 0. The server silently takes 0 for an invalid value. The vendor's page calls it a string.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
@@ -522,8 +522,8 @@ type ClientInterface interface {
 
 	// ListClients List the end clients
 	//
-	// Rows without the answers that the people gave. Whether `before` and `after` compare with `created` or with
-	// `lastModified`, whether they are inclusive, and how the list is ordered is not documented.
+	// Rows without the answers that the people gave. The vendor does not document whether `before` and `after` look at
+	// `created` or at `lastModified`, whether they are inclusive, and how the list is ordered.
 	//
 	// Corresponds with GET /query/clients (the `ListClients` operationId).
 	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -616,8 +616,8 @@ func (c *Client) GetClient(ctx context.Context, clientId string, params *GetClie
 
 // ListClients List the end clients
 //
-// Rows without the answers that the people gave. Whether `before` and `after` compare with `created` or with
-// `lastModified`, whether they are inclusive, and how the list is ordered is not documented.
+// Rows without the answers that the people gave. The vendor does not document whether `before` and `after` look at
+// `created` or at `lastModified`, whether they are inclusive, and how the list is ordered.
 //
 // Corresponds with GET /query/clients (the `ListClients` operationId).
 func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1137,8 +1137,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListClientsWithResponse List the end clients
 	//
-	// Rows without the answers that the people gave. Whether `before` and `after` compare with `created` or with
-	// `lastModified`, whether they are inclusive, and how the list is ordered is not documented.
+	// Rows without the answers that the people gave. The vendor does not document whether `before` and `after` look at
+	// `created` or at `lastModified`, whether they are inclusive, and how the list is ordered.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1619,8 +1619,8 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientI
 
 // ListClientsWithResponse List the end clients
 //
-// Rows without the answers that the people gave. Whether `before` and `after` compare with `created` or with
-// `lastModified`, whether they are inclusive, and how the list is ordered is not documented.
+// Rows without the answers that the people gave. The vendor does not document whether `before` and `after` look at
+// `created` or at `lastModified`, whether they are inclusive, and how the list is ordered.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,17 +1,17 @@
--- The same for PostgreSQL and SQLite, which takes any name of a type. All times
--- are milliseconds since 1970 by the database's own clock.
+-- This is the same for PostgreSQL and for SQLite, which takes any name of a type. All
+-- times are milliseconds since 1970 by the database's own clock.
 
--- Which events were handled, by key; of a Deduper.
+-- The events that a Deduper knows, by key.
 CREATE TABLE IF NOT EXISTS trulioo_claims (
     key   text PRIMARY KEY,
-    claim text NOT NULL,   -- of who reserved it last
+    claim text NOT NULL,   -- of the process that reserved it last
     done  integer NOT NULL, -- 1: committed
-    ends  bigint NOT NULL  -- of the lease, or of the memory of what is done
+    ends  bigint NOT NULL  -- of the lease, or of the memory of a handled event
 );
 
 CREATE INDEX IF NOT EXISTS trulioo_claims_ends ON trulioo_claims (ends);
 
--- Events that were acknowledged; of an Inbox. Personal data.
+-- The events that an Inbox has acknowledged. Personal data.
 CREATE TABLE IF NOT EXISTS trulioo_inbox (
     key       text PRIMARY KEY, -- Event.Key
     client_id text NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS trulioo_inbox (
     received  bigint NOT NULL,
     state     text NOT NULL,    -- waiting, done or dead
     due       bigint NOT NULL,  -- of the next attempt, or of the end of the lease; then of the end
-    claim     text NOT NULL,    -- of who has it in hand; '' is nobody
+    claim     text NOT NULL,    -- of the process that handles it; '' means none
     attempts  integer NOT NULL,
     error     text NOT NULL     -- of the last attempt
 );
@@ -28,14 +28,14 @@ CREATE TABLE IF NOT EXISTS trulioo_inbox (
 CREATE INDEX IF NOT EXISTS trulioo_inbox_due ON trulioo_inbox (state, due);
 CREATE INDEX IF NOT EXISTS trulioo_inbox_received ON trulioo_inbox (received);
 
--- The profiles of accounts; of Profiles. Personal data.
+-- The profiles of accounts, for Profiles. Personal data.
 CREATE TABLE IF NOT EXISTS trulioo_profiles (
     account       text NOT NULL,
     client_id     text NOT NULL,
     status        text NOT NULL,
     last_modified bigint NOT NULL, -- of the row of the list; 0 where it has none
     stored        bigint NOT NULL,
-    gone          bigint NOT NULL, -- when it was found to be deleted; 0 is not
+    gone          bigint NOT NULL, -- when it was found to be deleted; 0 means that it is there
     profile       bytea NOT NULL,  -- the API's answer, byte for byte
     PRIMARY KEY (account, client_id)
 );

@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("%q is no flag", flags.Arg(0))
+		err = fmt.Errorf("%q is not a flag", flags.Arg(0))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, errUsage)

@@ -64,7 +64,7 @@ func (s *Store) Token(ctx context.Context, key, refused string, fetch Fetch, fin
 	}
 }
 
-// look gives the token in hand, the fetch to wait for, or why there is neither.
+// look gives the present token, the fetch to wait for, or the reason why there is neither.
 func (s *Store) look(ctx context.Context, key, refused string, fetch Fetch, final Refused) (*oauth2.Token, *guard.Task[*oauth2.Token], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

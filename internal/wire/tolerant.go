@@ -366,7 +366,7 @@ func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, below *plan) err
 			return err
 		}
 	}
-	if n == 0 { // a list without elements is no missing one
+	if n == 0 { // a list without elements is not a missing one
 		to.Set(reflect.MakeSlice(to.Type(), 0, 0))
 	}
 	d.misfit = false
