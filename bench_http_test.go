@@ -176,8 +176,8 @@ func BenchmarkSave(b *testing.B) {
 	plain := &http.Client{Transport: &http.Transport{}}
 	b.Cleanup(plain.CloseIdleConnections)
 	ours := func() {
-		if n, err := client.Files.Save(b.Context(), "key", io.Discard); err != nil || n != fileBytes {
-			b.Fatal(n, err)
+		if saved, err := client.Files.Save(b.Context(), "key", io.Discard); err != nil || saved.Size != fileBytes {
+			b.Fatal(saved.Size, err)
 		}
 	}
 	floor := func() {
@@ -219,12 +219,12 @@ func TestSaveOfALargeFileNeedsLittleMemory(t *testing.T) { //nolint:paralleltest
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	var saved tally
-	n, err := client.Files.Save(t.Context(), "key", &saved)
+	var written tally
+	saved, err := client.Files.Save(t.Context(), "key", &written)
 	require.NoError(t, err)
 	runtime.ReadMemStats(&after)
-	assert.Equal(t, int64(fileBytes), n)
-	assert.Equal(t, int64(fileBytes), saved.n)
+	assert.Equal(t, int64(fileBytes), saved.Size)
+	assert.Equal(t, int64(fileBytes), written.n)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
 }
 

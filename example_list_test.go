@@ -99,8 +99,8 @@ func ExampleFilesService_Save() {
 		return
 	}
 	digest := sha256.New()
-	n, err := srv.Client().Files.Save(context.Background(), srv.Live.FileKeys("ada")[0], digest)
-	fmt.Println(n, err, len(digest.Sum(nil)))
+	saved, err := srv.Client().Files.Save(context.Background(), srv.Live.FileKeys("ada")[0], digest)
+	fmt.Println(saved.Size, err, len(digest.Sum(nil)))
 	// Output: 1000 <nil> 32
 }
 

@@ -170,25 +170,31 @@ func (s *FilesService) askLength(ctx context.Context, key string, first *http.Re
 	return -1
 }
 
-// Save downloads the file of a key to w and returns the bytes written, which
-// are the whole file where the error is nil. A transfer that breaks is resumed
+// Save downloads the file of a key to w. Its result has the bytes written, which
+// are the whole file where the error is nil, and the coding that the file is stored
+// in. It has no Name, and of Ref the key only. A transfer that breaks is resumed
 // only where the server proves by a strong ETag and an exact Content-Range that
 // the rest belongs to the bytes written so far. Otherwise Save fails, and w holds the
 // beginning of the file. A file of unknown length is written as far as it came, and
 // the error is ErrOpenEnded; see Download. An error of w is returned as it is.
-func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (int64, error) {
+func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (SavedFile, error) {
+	saved := SavedFile{Ref: FileRef{Key: key}}
 	if w == nil {
-		return 0, &ArgumentError{Argument: "w", Reason: "must not be nil"}
+		return saved, &ArgumentError{Argument: "w", Reason: "must not be nil"}
 	}
 	var t download.Transfer
 	for attempt := 1; ; attempt++ {
 		resp, err := s.open(ctx, key, t.Header())
 		if err != nil {
-			return t.Written, err
+			return saved, err
+		}
+		if t.Written == 0 { // the rest of a file has no coding of its own
+			saved.ContentEncoding, _ = download.Coding(resp)
 		}
 		broken, err := s.copyFile(ctx, w, resp, &t)
+		saved.Size = t.Written
 		if !broken || ctx.Err() != nil || attempt >= s.client.config.policy().MaxAttempts || !t.Resumable() {
-			return t.Written, err
+			return saved, err
 		}
 	}
 }

@@ -259,6 +259,21 @@ func TestFileWithAStoredContentEncoding(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, file.Body.Close())
 		assert.Equal(t, want, file.ContentEncoding)
+		saved, err := clientOf(srv).Files.Save(t.Context(), "k", io.Discard)
+		require.NoError(t, err)
+		assert.Equal(t, want, saved.ContentEncoding)
+
+		profile, dir := profileWithFiles(t, srv, "passport.jpg"), t.TempDir()
+		for _, found := range []bool{false, true} {
+			all, err := clientOf(srv).Files.SaveAll(t.Context(), dir, profile)
+			require.NoError(t, err)
+			require.Len(t, all, 1)
+			if found {
+				want = "" // nobody was asked
+			}
+			assert.Equal(t, found, all[0].Found)
+			assert.Equal(t, want, all[0].ContentEncoding)
+		}
 	}
 	for _, coding := range []string{"gzip", "X-GZIP", "deflate", "br", "zstd", "compress", "aws-chunked,gzip", "gzip, base64"} {
 		srv := truliootest.NewServer(t)
@@ -269,6 +284,19 @@ func TestFileWithAStoredContentEncoding(t *testing.T) {
 			require.ErrorAs(t, err, &refused, coding+name)
 		}
 	}
+}
+
+// The coding is that of the file's first answer, however often the rest is asked for.
+func TestResumedFileKeepsItsContentEncoding(t *testing.T) {
+	t.Parallel()
+	srv := filesServer(t, truliootest.Files{})
+	key := fileKey(t, srv)
+	srv.Fail(truliootest.DownloadFile, truliootest.Cut(70_000).Header("Content-Encoding", "aws-chunked"), truliootest.Nth(1))
+	saved, err := clientOf(srv).Files.Save(t.Context(), key, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, 2, srv.Count(truliootest.DownloadFile))
+	assert.Equal(t, int64(fileSize), saved.Size)
+	assert.Equal(t, "aws-chunked", saved.ContentEncoding)
 }
 
 // transfers remembers the transfers that it is told of.

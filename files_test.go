@@ -102,20 +102,20 @@ func TestSave(t *testing.T) {
 			t.Parallel()
 			srv := filesServer(t, files)
 			key := fileKey(t, srv)
-			var saved bytes.Buffer
-			n, err := clientOf(srv).Files.Save(t.Context(), key, &saved)
+			var written bytes.Buffer
+			saved, err := clientOf(srv).Files.Save(t.Context(), key, &written)
 			require.NoError(t, err)
-			assert.Equal(t, int64(fileSize), n)
-			assert.True(t, bytes.Equal(wholeFile(t, srv, key), saved.Bytes()))
+			assert.Equal(t, trulioo.SavedFile{Ref: trulioo.FileRef{Key: key}, Size: fileSize}, saved)
+			assert.True(t, bytes.Equal(wholeFile(t, srv, key), written.Bytes()))
 		})
 	}
 	t.Run("an empty file", func(t *testing.T) {
 		t.Parallel()
 		srv := truliootest.NewServer(t)
 		srv.Fail(truliootest.DownloadFile, truliootest.Answer(http.StatusOK, ""))
-		n, err := clientOf(srv).Files.Save(t.Context(), "k", io.Discard)
+		saved, err := clientOf(srv).Files.Save(t.Context(), "k", io.Discard)
 		require.NoError(t, err)
-		assert.Zero(t, n)
+		assert.Zero(t, saved.Size)
 	})
 }
 
@@ -175,9 +175,9 @@ func TestFileAnswersThatAreNoFile(t *testing.T) {
 			check(err)
 			srv.ResetCounts()
 			var saved bytes.Buffer
-			n, err := client.Files.Save(t.Context(), "k", &saved)
+			result, err := client.Files.Save(t.Context(), "k", &saved)
 			check(err)
-			assert.Zero(t, n)
+			assert.Zero(t, result.Size)
 			assert.Empty(t, saved.Bytes())
 		})
 	}
@@ -242,9 +242,9 @@ func TestLengthIsVerifiedWhateverTheTransportSays(t *testing.T) {
 	t.Parallel()
 	srv := filesServer(t, truliootest.Files{ETag: truliootest.NoETag})
 	client := clientOf(srv, trulioo.WithHTTPClient(&http.Client{Transport: shortBody{srv.HTTPClient().Transport}}))
-	n, err := client.Files.Save(t.Context(), fileKey(t, srv), io.Discard)
+	file, err := client.Files.Save(t.Context(), fileKey(t, srv), io.Discard)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Equal(t, int64(fileSize/2), n)
+	assert.Equal(t, int64(fileSize/2), file.Size)
 }
 
 func TestSaveResumes(t *testing.T) {
@@ -272,9 +272,9 @@ func TestSaveResumes(t *testing.T) {
 				srv.Fail(truliootest.DownloadFile, c.effect, truliootest.Times(c.times))
 			}
 			var saved bytes.Buffer
-			n, err := client.Files.Save(t.Context(), key, &saved)
+			file, err := client.Files.Save(t.Context(), key, &saved)
 			require.NoError(t, err)
-			assert.Equal(t, int64(fileSize), n)
+			assert.Equal(t, int64(fileSize), file.Size)
 			assert.True(t, bytes.Equal(wholeFile(t, srv, key), saved.Bytes()))
 			requests := downloads(srv)
 			require.Len(t, requests, max(c.times, 1)+1)
@@ -319,9 +319,9 @@ func TestSaveStartsOverWhereNothingWasWritten(t *testing.T) {
 	srv.Fail(truliootest.DownloadFile, truliootest.Cut(0), truliootest.Times(3))
 	key := fileKey(t, srv)
 	var saved bytes.Buffer
-	n, err := clientOf(srv).Files.Save(t.Context(), key, &saved)
+	file, err := clientOf(srv).Files.Save(t.Context(), key, &saved)
 	require.NoError(t, err)
-	assert.Equal(t, int64(fileSize), n)
+	assert.Equal(t, int64(fileSize), file.Size)
 	assert.True(t, bytes.Equal(wholeFile(t, srv, key), saved.Bytes()))
 	for _, r := range downloads(srv) {
 		assert.Empty(t, r.Header["Range"])
@@ -334,11 +334,11 @@ func TestSaveGivesUp(t *testing.T) {
 	srv.Fail(truliootest.DownloadFile, truliootest.Cut(50_000))
 	key := fileKey(t, srv)
 	var saved bytes.Buffer
-	n, err := clientOf(srv, trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 3})).Files.Save(t.Context(), key, &saved)
+	file, err := clientOf(srv, trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 3})).Files.Save(t.Context(), key, &saved)
 	var broken *trulioo.TransportError
 	require.ErrorAs(t, err, &broken)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Equal(t, n, int64(saved.Len()))
+	assert.Equal(t, file.Size, int64(saved.Len()))
 	assert.True(t, bytes.HasPrefix(wholeFile(t, srv, key), saved.Bytes()))
 	assert.Equal(t, 3, srv.Count(truliootest.DownloadFile))
 }
@@ -393,10 +393,10 @@ func TestSaveAppendsNothingUnproven(t *testing.T) {
 				srv.Fail(truliootest.DownloadFile, *c.second)
 			}
 			var saved bytes.Buffer
-			n, err := clientOf(srv).Files.Save(t.Context(), key, &saved)
+			file, err := clientOf(srv).Files.Save(t.Context(), key, &saved)
 			require.Error(t, err)
-			assert.Equal(t, n, int64(saved.Len()))
-			assert.Equal(t, int64(wrote), n)
+			assert.Equal(t, file.Size, int64(saved.Len()))
+			assert.Equal(t, int64(wrote), file.Size)
 			assert.True(t, bytes.Equal(first[:saved.Len()], saved.Bytes()), "something else was appended")
 			assert.Equal(t, c.requests, srv.Count(truliootest.DownloadFile))
 		})
@@ -548,9 +548,9 @@ func TestFileEndsWithItsContext(t *testing.T) {
 			defer cancel(nil)
 			srv.ResetCounts()
 			w := &cancelingWriter{cancel: func() { cancel(cancelWith) }}
-			n, err := clientOf(srv).Files.Save(ctx, key, w)
+			result, err := clientOf(srv).Files.Save(ctx, key, w)
 			require.ErrorIs(t, err, context.Canceled)
-			assert.Equal(t, w.n, n)
+			assert.Equal(t, w.n, result.Size)
 			assert.Equal(t, 1, srv.Count(truliootest.DownloadFile), "a transfer that was given up was resumed")
 		})
 	}
@@ -587,9 +587,9 @@ func TestSaveReturnsTheWritersErrorAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, failed := range []error{errors.New("no space left"), &trulioo.TransportError{Operation: "another's"}, io.ErrUnexpectedEOF, io.EOF} {
 		srv := filesServer(t, truliootest.Files{})
-		n, err := clientOf(srv).Files.Save(t.Context(), fileKey(t, srv), &fullDisk{room: 70_000, err: failed})
+		file, err := clientOf(srv).Files.Save(t.Context(), fileKey(t, srv), &fullDisk{room: 70_000, err: failed})
 		assert.True(t, err == failed, "%v", err) //nolint:errorlint,testifylint // it must be the very same
-		assert.Equal(t, int64(70_000), n)
+		assert.Equal(t, int64(70_000), file.Size)
 		assert.Equal(t, 1, srv.Count(truliootest.DownloadFile))
 	}
 	srv := filesServer(t, truliootest.Files{})

@@ -12,7 +12,8 @@ import (
 	"syscall"
 )
 
-// SavedFile is a file of a profile that is whole in a folder.
+// SavedFile is a file of a profile that SaveAll made whole in a folder, or that Save
+// wrote.
 //
 //trulioo:redact
 type SavedFile struct {
@@ -20,6 +21,11 @@ type SavedFile struct {
 	Name  string // in the folder; Ref.UniqueName
 	Size  int64  // in bytes
 	Found bool   // it was there before, whole, and was not downloaded
+	// ContentEncoding is the server's word for how the file is encoded, such as
+	// "base64": its bytes are saved as they are stored, and are a photo only once they
+	// are decoded. "" says that they are the file itself or, where it was Found, that
+	// nobody was asked.
+	ContentEncoding string
 }
 
 // FileError means that one file of SaveAll could not be saved. It prints the
@@ -112,7 +118,7 @@ func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref Fil
 		return saved, s.asked().transportError(err, 0)
 	}
 	unfinished := "." + saved.Name + "." + rand.Text() + unfinishedSuffix
-	err := s.saveAs(ctx, folder.root, unfinished, ref.Key)
+	coding, err := s.saveAs(ctx, folder.root, unfinished, ref.Key)
 	if err == nil {
 		err = folder.root.Rename(unfinished, saved.Name)
 	}
@@ -123,7 +129,7 @@ func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref Fil
 	if !ok { // else another process was faster, and removed our unfinished file
 		return saved, err
 	}
-	saved.Size = size
+	saved.Size, saved.ContentEncoding = size, coding
 	folder.removeUnfinished(saved.Name)
 	return saved, nil
 }
@@ -132,16 +138,17 @@ func (s *FilesService) saveFile(ctx context.Context, folder *fileFolder, ref Fil
 // resumed.
 const fileStarts = 3
 
-// saveAs downloads a file to a new name and syncs it.
-func (s *FilesService) saveAs(ctx context.Context, root *os.Root, name, key string) error {
+// saveAs downloads a file to a new name, syncs it, and gives its stored coding.
+func (s *FilesService) saveAs(ctx context.Context, root *os.Root, name, key string) (coding string, err error) {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for start := 1; ; start++ {
-		var n int64
-		n, err = s.Save(ctx, key, file)
-		if n == 0 || !brokenTransfer(err) || ctx.Err() != nil || start == fileStarts {
+		var saved SavedFile
+		saved, err = s.Save(ctx, key, file)
+		coding = saved.ContentEncoding
+		if saved.Size == 0 || !brokenTransfer(err) || ctx.Err() != nil || start == fileStarts {
 			break
 		}
 		if _, err = file.Seek(0, io.SeekStart); err == nil {
@@ -157,7 +164,7 @@ func (s *FilesService) saveAs(ctx context.Context, root *os.Root, name, key stri
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
-	return err
+	return coding, err
 }
 
 // brokenTransfer reports whether another start may bring the whole file.

@@ -132,6 +132,8 @@ func changeAPI(ts *testscript.TestScript, _ bool, args []string) {
 			when = append(when, truliootest.Path(args[3]))
 		}
 		srv.Fail(truliootest.Operation(args[1]), truliootest.Answer(status, `{"code":1,"message":"Ada Lovelace is secret"}`), when...)
+	case "encode": // encode CODING
+		srv.Fail(truliootest.DownloadFile, truliootest.Pass().Header("Content-Encoding", args[1]))
 	case "hang":
 		srv.Fail(truliootest.GetClient, truliootest.Hang(), truliootest.Skip(3))
 	case "heal":

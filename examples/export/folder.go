@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/trulioo-go/trulioo"
@@ -219,11 +220,16 @@ func (f *folder) write(item *trulioo.ExportItem) error {
 func diskError(err error) error {
 	var path *os.PathError
 	var link *os.LinkError
+	var file *trulioo.FileError
 	switch {
 	case errors.As(err, &path):
 		return fmt.Errorf("%s: %w", path.Op, path.Err)
 	case errors.As(err, &link):
 		return fmt.Errorf("%s: %w", link.Op, link.Err)
+	case errors.As(err, &file):
+		if errno, ok := file.Unwrap().(syscall.Errno); ok { //nolint:errorlint // an Errno of the network is wrapped
+			return fmt.Errorf("save a file: %w", errno)
+		}
 	}
 	return nil
 }

@@ -124,11 +124,11 @@ func tour(ctx context.Context, client *trulioo.Client, out io.Writer, mask func(
 	fmt.Fprintf(out, "\n%s\n", profile.Text(mask))
 
 	if files := profile.Files(); len(files) > 0 {
-		size, err := client.Files.Save(ctx, files[0].Key, io.Discard)
+		saved, err := client.Files.Save(ctx, files[0].Key, io.Discard)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "downloaded the first file: %d bytes\n", size)
+		fmt.Fprintf(out, "downloaded the first file: %d bytes\n", saved.Size)
 	}
 	return nil
 }

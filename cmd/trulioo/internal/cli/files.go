@@ -41,6 +41,9 @@ func (a *app) saveFiles(ctx context.Context, x *access, p *trulioo.Profile, dir 
 	saved, err := x.client.Files.SaveAll(ctx, dir, p)
 	for _, file := range saved {
 		fmt.Fprintln(a.out, filepath.Join(dir, file.Name))
+		if file.ContentEncoding != "" {
+			fmt.Fprintf(a.err, "%s: the server stores it encoded, as %q\n", file.Name, file.ContentEncoding)
+		}
 	}
 	if err != nil && ctx.Err() == nil && len(saved) > 0 {
 		return fmt.Errorf("%w: %w", errSomeFiles, err)
