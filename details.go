@@ -187,9 +187,9 @@ type DatasourceError struct {
 }
 
 // Details decodes FullServiceDetails. The error is ErrNoDetails where there are
-// none: GetOptions.FullServiceDetails was not set, or the test half of an account
-// was asked, which never sends any. It is a *DecodeError where they are not an
-// object. A record that is packed as JSON in a string is unpacked.
+// none: GetOptions.FullServiceDetails was not set, or the answer is from the test half
+// of an account, which sends none even when asked. It is a *DecodeError where they are
+// not an object. A record that is packed as JSON in a string is unpacked.
 func (s ServiceResult) Details() (*ServiceDetails, error) {
 	raw := wire.Unpack(s.FullServiceDetails)
 	if wire.IsEmpty(raw) {

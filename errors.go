@@ -36,8 +36,8 @@ var (
 	// ErrServer is any 5xx.
 	ErrServer = errors.New("trulioo: server error")
 	// ErrNoDetails means that a service result has no vendor record:
-	// GetOptions.FullServiceDetails was not set, or the test half of an account was
-	// asked, which never sends any.
+	// GetOptions.FullServiceDetails was not set, or the answer is from the test half of
+	// an account, which sends none even when asked.
 	ErrNoDetails = errors.New("trulioo: no full service details: " +
 		"GetOptions.FullServiceDetails is not set, or the environment is the test one, which sends none even when asked")
 	// ErrScreeningUnknown means that the outcome of a watchlist check is unknown, or

@@ -43,10 +43,10 @@ type Step struct {
 	// Environment is the client's, or "" for StepWebhook.
 	Environment Environment
 
-	// The fields below are set for StepAttempt only. A request that is sent again with another token, or
-	// to another address after a redirect, is an exchange of its own. Host and Port
-	// are those of the base URL or of the token URL; they are "" and 0 for an
-	// object store, whose address can tell whose files it holds.
+	// The fields below are set for StepAttempt only. A request that is sent again with
+	// another token, or to another address after a redirect, is an exchange of its own.
+	// Host and Port are those of the base URL or of the token URL; they are "" and 0 for
+	// an object store, whose address can tell whose files it holds.
 	Attempt int    // 1 for the first exchange of a call
 	Method  string // such as "GET"
 	Host    string // without the port

@@ -15,9 +15,9 @@ import (
 // it.
 //
 // Everything that people wrote goes through mask first, and so do the names on
-// watchlists. Text(Mask) is for screens that others may see. A nil mask shows everything, the
-// messages of data sources too. Times are UTC. Control characters, which a terminal
-// could obey, are replaced.
+// watchlists. Text(Mask) is for screens that others may see. A nil mask shows
+// everything, the messages of data sources too. Times are UTC. Control characters,
+// which a terminal could obey, are replaced.
 func (p Profile) Text(mask func(value string) string) string {
 	t := &profileText{mask: mask}
 	screenings := p.Screenings() // once: it reads the whole profile

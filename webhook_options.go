@@ -187,7 +187,7 @@ func checkSecrets(argument string, secrets []string) error {
 // Module accepts where FIPS 140-3 is enforced; a shorter one panics.
 const minFIPSKey = 14
 
-// shortForFIPS reports whether FIPS 140 mode is on and the secret too short for it.
+// shortForFIPS reports whether FIPS 140 mode is on and the secret is too short for it.
 func shortForFIPS(secret string) bool { return fips140.Enforced() && len(secret) < minFIPSKey }
 
 // fromEnv fills what no option has given. A variable holds one value, whole:

@@ -9,11 +9,11 @@ import (
 // list is known.
 //
 // The proof: a client that is deleted does not come back. So an id that was seen
-// before a moment and again after it was in the list at that moment. If the server
-// counted exactly as many rows at that moment as there are such ids, these ids
-// were the whole list, and a client that was there throughout is one of them. Two
-// totals are never compared with each other, and neither dates nor bounds, nor the
-// order of rows, nor a clock is part of it.
+// before a moment, and again after it, was in the list at that moment. If the server
+// counted exactly as many rows at that moment as there are such ids, these ids were
+// the whole list, and a client that was there throughout is one of them. Two totals
+// are never compared with each other. Dates, bounds, the order of rows and clocks take
+// no part.
 //
 // Moments are numbered: an even one is an answer that came while no other request
 // was under way, so that everything else is before or after it. An odd one is the

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	mostPasses     = 24 // in all
+	mostPasses     = 24 // over the whole list, in all
 	aloneUpTo      = 8  // pages: a list as short as that is read one page after another
 	cheapRequests  = 60 // for passes beyond those that are needed
 	passesInChange = 2  // in a row without anything new, while the list changes

@@ -375,8 +375,8 @@ func (c *check) results(m node) {
 	}
 }
 
-// summaryMember reports whether a member belongs to a summary. Any other member's name
-// is a list's.
+// summaryMember reports whether a member belongs to a summary, so that its name is not a
+// list's.
 func summaryMember(m node) bool {
 	_, number := countNames[m.fold]
 	return number || m.fold == "watchliststatus" || m.fold == "watchliststate" || m.fold == "watchlisthitdetails"

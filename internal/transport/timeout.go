@@ -48,7 +48,7 @@ func (s *send) RoundTrip(req *http.Request) (*http.Response, error) {
 	b := &body{ReadCloser: s.bounded(ctx, resp), timer: timer, cancel: cancel, ctx: ctx, parent: req.Context()}
 	switch {
 	case s.idle > 0 && !success(resp.StatusCode):
-		// Only for a file's own bytes is the idle clock enough.
+		// The idle clock alone is enough only for a file's own bytes.
 		timer.Reset(s.timeout)
 	case s.idle > 0:
 		timer.Stop()

@@ -1,7 +1,7 @@
 // Package transport carries one call to the API and its answer back: retry,
 // then auth, then throttle, then observed, then send, then the reading and
-// decoding of the body, each step in a small file of its own. No step knows the one above it, and
-// none knows what a profile is.
+// decoding of the body, each step in a small file of its own. No step knows the one
+// above it, and none knows what a profile is.
 package transport
 
 import (

@@ -100,8 +100,8 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// LooksBase64 reports whether a body that is not JSON is base64 of JSON, as some API
-// gateways send it.
+// LooksBase64 reports whether a body that is not JSON looks like base64 of JSON, which
+// some API gateways send.
 func LooksBase64(body []byte) bool {
 	start := bytes.TrimSpace(body)
 	start = start[:min(len(start), 64)]

@@ -33,8 +33,8 @@ func UniqueMembers(data []byte, member func(quoted, name, value []byte) bool) (d
 
 // form is an object on its way to its canonical form. It is read from data that are
 // known to be JSON, so nothing is checked again. Its text has the members as they
-// came, and objects says how to put them in order at the end. An object that were
-// moved when it has been read would be moved once for each level above it.
+// came, and objects says how to put them in order at the end. If each object were moved
+// as soon as it has been read, it would be moved once for each level above it.
 type form struct {
 	data    []byte
 	at      int

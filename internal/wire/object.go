@@ -25,7 +25,7 @@ var (
 // Members gives the members of the object that data must be, in the order of
 // the text: each with its name as it stands, its name decoded, and its value.
 // They are parts of data, except a name that needed decoding. The error is an
-// *Error; the members before the damage have been given then. A second value after
+// *Error; the members before the damage have then been given. A second value after
 // the object is damage too.
 func Members(data []byte, member func(quoted, name, value []byte)) error {
 	r := readers.Get().(*reader)
