@@ -65,11 +65,17 @@ func (a *loopbackAPI) client(tb testing.TB, opts ...Option) *Client {
 	return client
 }
 
-// profiles are the answers that are measured, by name.
+// benchProfiles are the answers that are measured, by name, which is the client's id too.
 func benchProfiles(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	full := smallProfile(tb)
-	return map[string][]byte{"4KB-full": full, "4KB": withoutDetails(tb, full), "200KB-full": largeProfile(tb, 200_000)}
+	bodies := map[string][]byte{"4KB-full": full, "4KB": withoutDetails(tb, full), "200KB-full": largeProfile(tb, 200_000)}
+	for name, body := range bodies {
+		var profile Profile
+		require.NoError(tb, json.Unmarshal(body, &profile))
+		bodies[name] = bytes.ReplaceAll(body, []byte(`"id":"`+profile.ID+`"`), []byte(`"id":"`+name+`"`))
+	}
+	return bodies
 }
 
 // withoutDetails is a profile of the same size, as it comes where

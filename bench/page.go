@@ -120,7 +120,9 @@ Where a goal is missed, the processor profile says where the time goes:
 - A webhook on Go 1.27, by a profile on 1.26: the check and the canonical form of the callback, in which names given twice are found and of which the key for de-duplication is
   made, are 36 %%; the service result is 33 %%, half of it the summaries of watchlists; claim and deadline of the event 8 %%, the signature 4 %%. The other does
   neither the first nor the third.
-- An export at 64 at once, and processor time on Go 1.27: not profiled.
+- An export at 64 at once, and processor time on Go 1.27: of the client's own time decoding is 36 %%, a quarter of that memory; connections and the system's calls
+  are 30 %%; retries, deadlines, the token and the pace of each call 25 %%; finding the clients, with the proof that none is missing, 5 %%. The list is read twice
+  for that proof, which is about two requests for 50 clients more than the others make, and at 64 at once all wait for the processor.
 `
 
 // processor is the name of the machine's processor, where it is easily known.
