@@ -342,8 +342,8 @@ func (w *plainWorkflow) Keep(raw []byte) { w.Raw = exactly(raw) }
 // Keep makes Raw a copy of just its size: a row that is kept must not hold its page.
 func (c *plainEndClient) Keep(raw []byte) { c.Raw = exactly(raw) }
 
-// UnmarshalJSON decodes one workflow and keeps a copy of data as Raw. As
-// encoding/json wants it, null changes nothing.
+// UnmarshalJSON decodes one workflow and keeps a copy of data as Raw. null changes
+// nothing, as encoding/json demands.
 func (w *Workflow) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
@@ -352,8 +352,8 @@ func (w *Workflow) UnmarshalJSON(data []byte) error {
 	return decodeJSON(data, (*plainWorkflow)(w))
 }
 
-// UnmarshalJSON decodes one end client and keeps a copy of data as Raw. As
-// encoding/json wants it, null changes nothing.
+// UnmarshalJSON decodes one end client and keeps a copy of data as Raw. null changes
+// nothing, as encoding/json demands.
 func (c *EndClient) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
@@ -362,10 +362,9 @@ func (c *EndClient) UnmarshalJSON(data []byte) error {
 	return decodeJSON(data, (*plainEndClient)(c))
 }
 
-// UnmarshalJSON decodes one profile and keeps a copy of data as Raw. As
-// encoding/json wants it, null changes nothing. A reader of stored profiles may
-// call it with a line: json.Unmarshal of Go 1.26 looks a document over twice
-// before it comes here.
+// UnmarshalJSON decodes one profile and keeps a copy of data as Raw. null changes
+// nothing, as encoding/json demands. A reader of stored profiles may call it with a
+// line: json.Unmarshal of Go 1.26 scans a document twice before it calls this.
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil

@@ -210,8 +210,8 @@ func (e Effect) Header(name, value string) Effect {
 // that a server might send.
 func (e Effect) RetryAfter(seconds string) Effect { return e.Header("Retry-After", seconds) }
 
-// RetryAfterDate sets Retry-After to the time of the answer plus in, as a date. HTTP dates have
-// whole seconds.
+// RetryAfterDate sets Retry-After to the time of the answer plus in, as a date. HTTP
+// dates have whole seconds.
 func (e Effect) RetryAfterDate(in time.Duration) Effect {
 	e.retryDate = in
 	return e

@@ -85,9 +85,9 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	return store, nil
 }
 
-// New makes the tables in a database that the caller has opened, with any driver, and
-// closes itself. For SQLite it needs the pragmas journal_mode(WAL), synchronous(FULL)
-// and a busy_timeout, and BEGIN IMMEDIATE.
+// New makes the tables in a database that the caller has opened, with any driver. The
+// caller has to close that database. For SQLite it needs the pragmas
+// journal_mode(WAL), synchronous(FULL) and a busy_timeout, and BEGIN IMMEDIATE.
 func New(ctx context.Context, db *sql.DB, dialect Dialect) (*Store, error) {
 	switch {
 	case db == nil:

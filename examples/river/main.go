@@ -61,7 +61,7 @@ Exit codes: 0 done, 1 failed, 2 wrong flags, 130 stopped. Times are in UTC.
 Flags:
 `
 
-// errUsage means that the flags are wrong, which package flag has printed.
+// errUsage means that the flags are wrong. main exits with 2 and prints nothing more.
 var errUsage = errors.New("wrong flags")
 
 // run is the program without the process around it.
