@@ -63,7 +63,7 @@ func newSession(t *testing.T, unlock string) *session {
 // trulioo is the program on the session's bus, as whoever sits there runs it.
 func (s *session) trulioo(t *testing.T, typed string, args ...string) (out, errs string, code int) {
 	t.Helper()
-	cmd := trulioo(t, nil, args...)
+	cmd := newCommand(t, nil, args...)
 	cmd.Env = append(cmd.Env, "HOME="+s.home, "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "TEST_KEYRING=system", "DBUS_SESSION_BUS_ADDRESS="+s.bus)
 	cmd.Stdin = strings.NewReader(typed)
 	var stdout, stderr bytes.Buffer
@@ -155,7 +155,7 @@ func TestCtrlCWhileTheKeyringIsSilent(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { _ = bus.Close() })
-	cmd := trulioo(t, nil, "login", "--no-check")
+	cmd := newCommand(t, nil, "login", "--no-check")
 	cmd.Env = append(cmd.Env, "TEST_KEYRING=system", "DBUS_SESSION_BUS_ADDRESS=unix:path="+path)
 	cmd.Stdin = strings.NewReader("an id\na secret\n")
 	said := &synced{}

@@ -33,14 +33,14 @@ func TestPostgres(t *testing.T) {
 	srv := truliootest.NewServer(t, truliootest.WithLive(account), truliootest.WithLatency(8*time.Millisecond))
 	run := func(args ...string) (string, int) {
 		t.Helper()
-		cmd := trulioo(t, srv, append(args, "--postgres", address)...)
+		cmd := newCommand(t, srv, append(args, "--postgres", address)...)
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
 	}
 
 	killed := 0
 	for range 5 {
-		cmd := trulioo(t, srv, "export", "--postgres", address, "--concurrency", "2")
+		cmd := newCommand(t, srv, "export", "--postgres", address, "--concurrency", "2")
 		require.NoError(t, cmd.Start())
 		timer := time.AfterFunc(300*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		if cmd.Wait() != nil {
@@ -83,18 +83,18 @@ func TestPostgres(t *testing.T) {
 	out, code = run("export")
 	assert.Zero(t, code, out)
 
-	find := trulioo(t, srv, "find", "--external-id", "--in", address)
+	find := newCommand(t, srv, "find", "--external-id", "--in", address)
 	find.Stdin = strings.NewReader("C-000006\n")
 	found, err := find.CombinedOutput()
 	if err != nil { // the sixth is a business for some seeds
-		find = trulioo(t, srv, "find", "--external-id", "--in", address)
+		find = newCommand(t, srv, "find", "--external-id", "--in", address)
 		find.Stdin = strings.NewReader("B-000006\n")
 		found, err = find.CombinedOutput()
 	}
 	require.NoError(t, err, string(found))
 
 	srv.Fail(truliootest.GetClient, truliootest.Hang())
-	first := trulioo(t, srv, "export", "--postgres", address)
+	first := newCommand(t, srv, "export", "--postgres", address)
 	require.NoError(t, first.Start())
 	before := srv.Count(truliootest.GetClient)
 	require.Eventually(t, func() bool { return srv.Count(truliootest.GetClient) > before }, time.Minute, time.Millisecond)
@@ -109,7 +109,7 @@ func TestPostgres(t *testing.T) {
 func TestPostgresIsAway(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
-	out, err := trulioo(t, srv, "export", "--postgres", "postgres://somebody@127.0.0.1:1/people").CombinedOutput()
+	out, err := newCommand(t, srv, "export", "--postgres", "postgres://somebody@127.0.0.1:1/people").CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(out), "the database cannot be reached")
 	assert.NotContains(t, string(out), "somebody")

@@ -15,7 +15,7 @@ import (
 // A secret is not shown while it is typed.
 func TestASecretIsNotShown(t *testing.T) {
 	t.Parallel()
-	cmd := trulioo(t, nil, "login", "--no-check")
+	cmd := newCommand(t, nil, "login", "--no-check")
 	terminal, err := pty.Start(cmd)
 	require.NoError(t, err)
 	out := &synced{}

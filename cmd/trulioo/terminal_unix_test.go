@@ -21,7 +21,7 @@ import (
 // text on the screen.
 func onTerminal(t *testing.T, columns uint16, env []string, typed string, args ...string) (screen string, code int) {
 	t.Helper()
-	cmd := trulioo(t, nil, args...)
+	cmd := newCommand(t, nil, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(cmd.Env, append([]string{"TERM=xterm-256color", "COLUMNS=", "NO_COLOR="}, env...)...)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: columns})
@@ -67,7 +67,7 @@ func TestOnATerminal(t *testing.T) {
 func TestCtrlCAtAQuestion(t *testing.T) {
 	t.Parallel()
 	for question, typed := range map[string]string{"client id: ": "", "client secret: ": "an-id\n"} {
-		cmd := trulioo(t, truliootest.NewServer(t), "login")
+		cmd := newCommand(t, truliootest.NewServer(t), "login")
 		terminal, err := pty.Start(cmd)
 		require.NoError(t, err)
 		out := &synced{}

@@ -36,9 +36,6 @@ func (x *access) close() {
 
 // open chooses the account as the root's help says.
 func (a *app) open(ctx context.Context) (*access, error) {
-	if a.environment != "" && a.environment != string(trulioo.Live) && a.environment != string(trulioo.Test) {
-		return nil, usage("--environment must be live or test")
-	}
 	if a.sandbox {
 		return a.openSandbox(sandbox.Settings{Clients: sandbox.Clients}) //nolint:contextcheck // a sandbox listens until it is closed
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
@@ -121,6 +122,9 @@ func (a *app) add(root *cobra.Command, group string, commands ...*cobra.Command)
 		run := command.RunE
 		command.RunE = func(cmd *cobra.Command, args []string) error {
 			a.running = true
+			if a.environment != "" && a.environment != string(trulioo.Live) && a.environment != string(trulioo.Test) {
+				return usage("--environment must be live or test")
+			}
 			return run(cmd, args)
 		}
 		root.AddCommand(command)

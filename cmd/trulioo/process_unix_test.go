@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -21,8 +23,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// trulioo is the program as a process, with an account of the server and a home of its own.
-func trulioo(t *testing.T, srv *truliootest.Server, args ...string) *exec.Cmd {
+// newCommand is the program as a process, with an account of the server and a home of its own.
+func newCommand(t *testing.T, srv *truliootest.Server, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("trulioo") // which testscript.Main has put there
 	require.NoError(t, err)
@@ -58,7 +60,7 @@ func TestCtrlC(t *testing.T) {
 			for _, operation := range []truliootest.Operation{truliootest.ListWorkflows, truliootest.ListClients, truliootest.GetClient} {
 				srv.Fail(operation, truliootest.Hang())
 			}
-			cmd := trulioo(t, srv, args...)
+			cmd := newCommand(t, srv, args...)
 			cmd.Dir = t.TempDir()
 			cmd.Stdin = strings.NewReader("nakamura\n")
 			var said bytes.Buffer
@@ -126,7 +128,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"export", "--concurrency", "4"}, flags...)
 			clean := t.TempDir()
-			cmd := trulioo(t, srv, args...)
+			cmd := newCommand(t, srv, args...)
 			cmd.Dir = clean
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
@@ -136,7 +138,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 			dir, kills := t.TempDir(), 0
 			for whole := false; !whole; {
-				cmd := trulioo(t, srv, args...)
+				cmd := newCommand(t, srv, args...)
 				cmd.Dir = dir
 				require.NoError(t, cmd.Start())
 				timer := time.AfterFunc(time.Duration(40+rng.IntN(400))*time.Millisecond, func() { _ = cmd.Process.Kill() })
@@ -174,11 +176,11 @@ func TestTwoAtOnce(t *testing.T) {
 			srv := truliootest.NewServer(t)
 			srv.Fail(truliootest.GetClient, truliootest.Hang())
 			dir := t.TempDir()
-			first := trulioo(t, srv, append([]string{"export"}, flags...)...)
+			first := newCommand(t, srv, append([]string{"export"}, flags...)...)
 			first.Dir = dir
 			require.NoError(t, first.Start())
 			require.Eventually(t, func() bool { return srv.Count(truliootest.GetClient) > 0 }, time.Minute, time.Millisecond)
-			second := trulioo(t, srv, append([]string{"export"}, flags...)...)
+			second := newCommand(t, srv, append([]string{"export"}, flags...)...)
 			second.Dir = dir
 			out, err := second.CombinedOutput()
 			require.Error(t, err)
@@ -198,7 +200,7 @@ func TestTheSandboxsCommandsCanBePasted(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no curl on this machine")
 	}
-	cmd := trulioo(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--quiet", "--clients", "30")
+	cmd := newCommand(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--quiet", "--clients", "30")
 	out := &synced{}
 	cmd.Stdout = out
 	require.NoError(t, cmd.Start())
