@@ -486,3 +486,29 @@ func TestAnObjectStoresRetryAfterIsForThatFileAlone(t *testing.T) {
 		})
 	}
 }
+
+// The limit on requests and the pause are the API's: a file's request to an object store
+// neither waits for them nor takes a turn.
+func TestAnObjectStoreIsOutsideOfTheLimits(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		store := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.URL.Host != "store.example" {
+				return srv.HTTPClient().Transport.RoundTrip(req)
+			}
+			pass(time.Millisecond)
+			w := httptest.NewRecorder()
+			w.Header().Set("Content-Length", "8")
+			_, _ = io.WriteString(w, "the file")
+			return w.Result(), nil
+		})
+		srv.Fail(truliootest.DownloadFile, truliootest.Redirect(http.StatusFound, "http://store.example/object"))
+		client := srv.Client(trulioo.WithHTTPClient(&http.Client{Transport: store}), trulioo.WithRateLimit(1, 1))
+		begun := time.Now()
+		for i := range 5 {
+			_, err := client.Files.Save(t.Context(), "key", io.Discard)
+			require.NoError(t, err)
+			assert.Equal(t, time.Duration(i)*time.Second+time.Millisecond, time.Since(begun))
+		}
+	})
+}

@@ -3,6 +3,7 @@ package trulioo_test
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log"
 	"net"
@@ -30,6 +31,9 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 	old := tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})                                            //nolint:gosec // the fault under test
 	trusting := func(s *httptest.Server) *http.Transport { return s.Client().Transport.(*http.Transport).Clone() }
 	older := tls10(t) // it does not look at what the client offers
+	verifying := tlsServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12})
+	stranger := trusting(verifying)
+	stranger.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &secure.TLS.Certificates[0], nil }
 	only13 := trusting(mutual12)
 	only13.TLSClientConfig.MinVersion = tls.VersionTLS13
 	for name, c := range map[string]struct {
@@ -42,6 +46,8 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		"a distrusted certificate": {secure.URL, new(http.Transport), "the server's certificate is not trusted", 1},
 		"no client certificate":    {mutual.URL, trusting(mutual), "the server requires a client certificate", 1},
 		"none, TLS 1.2":            {mutual12.URL, trusting(mutual12), "the server refused the TLS handshake: a client certificate or a TLS version may be missing", 1},
+		"a refused certificate":    {verifying.URL, stranger, "the server refused the client certificate", 1},
+		"plain http to a TLS port": {"http://" + answering(t, "\x15\x03\x01\x00\x02\x02\x46"), new(http.Transport), "the server speaks TLS, not plain http", 1}, // by an alert
 		"a server of old TLS":      {old.URL, trusting(old), "the server does not support the client's TLS versions", 1},
 		"a server of TLS 1.0 only": {"https://" + older, new(http.Transport), "the server's TLS version is not supported", 1},
 		"a client of new TLS":      {mutual12.URL, only13, "the server does not support the client's TLS versions", 1},
@@ -67,7 +73,7 @@ func TestTransportErrorNamesWhatWentWrong(t *testing.T) {
 		})
 	}
 
-	t.Run("plain http to a TLS port", func(t *testing.T) {
+	t.Run("plain http to a TLS port that answers with a page", func(t *testing.T) {
 		t.Parallel()
 		client, err := trulioo.NewClient(trulioo.WithBaseURL("http://"+secure.Listener.Addr().String()),
 			trulioo.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "t"})))
@@ -106,13 +112,20 @@ func tlsServer(t *testing.T, config *tls.Config) *httptest.Server {
 // tls10 is the address of a server that chooses TLS 1.0, whatever is offered.
 func tls10(t *testing.T) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
 	hello := append([]byte{3, 1}, make([]byte, 32)...)                // version, random
 	hello = append(hello, 0, 0, 0x2f, 0)                              // no session, a cipher, no compression
 	hello = append([]byte{2, 0, 0, byte(len(hello))}, hello...)       //nolint:gosec // a ServerHello of a few dozen bytes
 	record := append([]byte{22, 3, 1, 0, byte(len(hello))}, hello...) //nolint:gosec // of a handshake
+	return answering(t, string(record))
+}
+
+// answering is the address of a server that answers everything with these bytes, and
+// hangs up.
+func answering(t *testing.T, with string) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -120,7 +133,8 @@ func tls10(t *testing.T) string {
 				return
 			}
 			_, _ = conn.Read(make([]byte, 16<<10))
-			_, _ = conn.Write(record)
+			_, _ = io.WriteString(conn, with)
+			_ = conn.(*net.TCPConn).CloseWrite()
 			_, _ = io.Copy(io.Discard, conn)
 			_ = conn.Close()
 		}

@@ -356,6 +356,7 @@ func TestWebhookForEver(t *testing.T) {
 			require.Len(t, leased.leases, 1)
 			assert.GreaterOrEqual(t, leased.leases[0], forEver)
 			assert.Equal(t, 200, post(t, h, body).Code)
+			assert.Equal(t, 401, post(t, h, callback("")).Code, "an event that does not say when may be older than for ever")
 		}
 	})
 }
@@ -509,7 +510,8 @@ func TestWebhookUnverifiedCallbacksCostLittle(t *testing.T) { //nolint:parallelt
 			status, _, _ := h.Handle(t.Context(), header, []byte(body))
 			runtime.ReadMemStats(&after)
 			assert.Contains(t, []int{400, 401}, status, name)
-			assert.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(4*size), name)
+			// Handle's own copy of the body is the one; what is built of it would be another.
+			assert.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(size+size/2), name)
 		}
 	}
 }

@@ -165,6 +165,8 @@ func TestTrap_a_token_that_the_endpoint_gives_again_stays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, from := &Store{}, &endpoint{life: 24 * time.Hour, takes: takes, next: &oauth2.Token{AccessToken: "same", Expiry: time.Now().Add(24 * time.Hour)}}
 				require.Equal(t, "same", ask(t, s, from, "same"), "also in a store that has just begun")
+				require.Equal(t, "same", ask(t, s, from, "same"))
+				require.Equal(t, 1, from.fetches, "the endpoint has no other, and is not asked again at once")
 				begun := time.Now()
 				for time.Since(begun) < time.Hour {
 					require.Equal(t, "same", ask(t, s, from, "same"))
@@ -192,7 +194,7 @@ func TestTrap_a_lasting_401_has_a_brake(t *testing.T) {
 			ask(t, s, from, token)
 			pass(10 * time.Millisecond)
 		}
-		require.LessOrEqual(t, from.fetches, 1+freeRefusals+1)
+		require.Equal(t, 1+2+1, from.fetches, "the first, two successors at once, and one more, after which it is a second")
 	})
 }
 
@@ -249,6 +251,53 @@ func TestTrap_refused_credentials_have_a_brake(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A token in hand that the API refuses is kept while the endpoint refuses the
+// credentials, and the endpoint is asked as seldom as without a token.
+func TestTrap_refused_credentials_have_a_brake_beside_a_token(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, from := &Store{}, &endpoint{life: 24 * time.Hour}
+		token := ask(t, s, from, "")
+		from.fails = errFinal
+		for begun := time.Now(); time.Since(begun) < 11*time.Second; pass(10 * time.Millisecond) {
+			got, err := s.Token(t.Context(), "key", token, from.fetch, final)
+			if err != nil {
+				require.ErrorIs(t, err, errFinal)
+				continue
+			}
+			require.Equal(t, token, got.AccessToken)
+		}
+		require.Equal(t, 1+4, from.fetches, "at 0, 1, 3 and 7 s")
+		pass(4 * time.Second) // the end of the last pause
+		from.fails = nil
+		require.NotEqual(t, token, ask(t, s, from, token))
+	})
+}
+
+func final(err error) bool { return errors.Is(err, errFinal) }
+
+// A success lets the brake on refused credentials begin anew.
+func TestTrap_refusals_before_a_success_are_forgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, from := &Store{}, &endpoint{life: 4 * time.Second}
+		refused := func(during time.Duration) (fetches int) {
+			from.fails = errFinal
+			before := from.fetches
+			for begun := time.Now(); time.Since(begun) < during; pass(10 * time.Millisecond) {
+				_, err := s.Token(t.Context(), "key", "", from.fetch, final)
+				require.ErrorIs(t, err, errFinal)
+			}
+			return from.fetches - before
+		}
+		require.Equal(t, 3, refused(7*time.Second), "at 0, 1 and 3 s")
+		from.fails = nil
+		ask(t, s, from, "")
+		pass(4 * time.Second) // its end
+		require.Equal(t, 3, refused(4*time.Second), "at 0, 1 and 3 s again")
+	})
 }
 
 type tokenFunc func() (*oauth2.Token, error)

@@ -53,6 +53,14 @@ func TestTrap_a_wait_that_is_given_up_costs_nobody(t *testing.T) {
 				defer end()
 				require.NoError(t, l.pass(short))
 				assert.Equal(t, 100*time.Millisecond, time.Since(begun))
+
+				// Nor does the queue's length remember those who left it.
+				go func() { _ = l.pass(t.Context()) }()
+				synctest.Wait()
+				second, end := context.WithTimeout(t.Context(), 500*time.Millisecond)
+				defer end()
+				require.NoError(t, l.pass(second), "one is before it, whose turn is in 200 ms")
+				assert.Equal(t, 500*time.Millisecond, time.Since(begun))
 			})
 		})
 	}

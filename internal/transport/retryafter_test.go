@@ -92,4 +92,14 @@ func TestTrap_backoff_saturates(t *testing.T) {
 			}
 		}
 	}
+
+	for _, wrapsAround := range []time.Duration{1<<62 + 1, 1<<61 + 1, 3<<61 + 1, most/2 + 1} {
+		for attempt := range 8 {
+			var wait time.Duration
+			for range 50 {
+				wait = max(wait, Backoff(wrapsAround, most, attempt+1))
+			}
+			assert.Greater(t, wait, time.Hour, "%d doubled %d times", wrapsAround, attempt)
+		}
+	}
 }
