@@ -111,7 +111,7 @@ func (o *ExportOptions) reading(c *config) (list.Config[*EndClient], list.Scope,
 	}
 	if !o.Slice.IsZero() {
 		if other := o.Slice.of.Differs(scope); other != "" {
-			return r, scope, &ArgumentError{Argument: "ExportOptions.Slice", Reason: "is of another " + other}
+			return r, scope, &ArgumentError{Argument: "ExportOptions.Slice", Reason: "belongs to another " + other}
 		}
 		r.Slice = o.Slice.of.Range
 		sliced := o.Filter
@@ -119,7 +119,7 @@ func (o *ExportOptions) reading(c *config) (list.Config[*EndClient], list.Scope,
 		scope.Filter = sliced.digest()
 	}
 	if other := o.Resume.at.Differs(scope); other != "" && !o.Resume.IsZero() {
-		return r, scope, &ArgumentError{Argument: "ExportOptions.Resume", Reason: "is of another " + other}
+		return r, scope, &ArgumentError{Argument: "ExportOptions.Resume", Reason: "belongs to another " + other}
 	}
 	return r, scope, nil
 }

@@ -170,7 +170,7 @@ func (x *export) goneError() error {
 	a := x.client.config.asked(routes.client.operation)
 	return &DecodeError{
 		Operation: a.operation, Where: a.where, cause: ErrUnexpectedAnswer,
-		Reason: "nearly every client of the list is answered with not found",
+		Reason: "the API answers not found for nearly every client of its list",
 	}
 }
 

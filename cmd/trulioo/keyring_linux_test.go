@@ -113,7 +113,7 @@ func TestTheSystemsKeyring(t *testing.T) {
 	require.Zero(t, code, said)
 	_, said, code = s.trulioo(t, "", "workflows", "--account", "acme")
 	assert.Equal(t, 1, code)
-	assert.Contains(t, said, "no account of this name")
+	assert.Contains(t, said, "no account with this name")
 	_, said, code = s.trulioo(t, "", "workflows", "--account", "other")
 	require.Zero(t, code, said)
 

@@ -224,7 +224,7 @@ func (t *tokenAttempt) token(ctx context.Context) (*oauth2.Token, error) {
 	}
 }
 
-var errPatience = errors.New("truredis: the process that fetches takes too long")
+var errPatience = errors.New("truredis: the process that fetches the token takes too long")
 
 func (t *tokenAttempt) eval(ctx context.Context, step string, lua script, args ...any) ([]string, error) {
 	name := t.prefix + "{" + t.key + "}"

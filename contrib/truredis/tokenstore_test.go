@@ -438,7 +438,7 @@ func TestPatienceEnds(t *testing.T) {
 	s := newStore(t, client, logging(&log)...)
 	s.Hurry(time.Minute, 50*time.Millisecond)
 	require.Equal(t, "token-1", ask(t, s, from, ""))
-	require.Contains(t, log.String(), "the process that fetches takes too long")
+	require.Contains(t, log.String(), "the process that fetches the token takes too long")
 }
 
 // A caller whose context ends leaves, whoever fetches meanwhile.

@@ -345,7 +345,7 @@ func TestNothingSecretOrPersonalInJobs(t *testing.T) {
 		return all
 	}
 	jobs := dump("river_job")
-	assert.Contains(t, jobs, "clients failed, to be tried again")
+	assert.Contains(t, jobs, "clients failed and will be tried again")
 	for _, text := range []string{jobs, dump("trulioo_exports"), dump("trulioo_slices"), dump("trulioo_results")} {
 		assert.NotContains(t, text, b.srv.ClientSecret)
 		assert.NotContains(t, text, b.srv.ClientID)

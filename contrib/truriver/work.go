@@ -234,7 +234,7 @@ func (e *Exporter) endPass(ctx context.Context, t *sliceLease, queue string) err
 		return enqueue(ctx, river.ClientFromContext[pgx.Tx](ctx), tx, t.ExportID, queue, true)
 	})
 	if err == nil && !t.finished {
-		err = fmt.Errorf("truriver: %d clients failed, to be tried again", failures)
+		err = fmt.Errorf("truriver: %d clients failed and will be tried again", failures)
 	}
 	return err
 }

@@ -292,9 +292,9 @@ func TestAFolderIsOneAccounts(t *testing.T) {
 
 	other := truliootest.NewServer(t)
 	_, err = runAgainst(t, other, "-out", dir)
-	require.ErrorContains(t, err, "another account's")
+	require.ErrorContains(t, err, "belongs to another account")
 	_, err = runAgainst(t, srv, "-out", dir, "-sandbox")
-	require.ErrorContains(t, err, "another account's")
+	require.ErrorContains(t, err, "belongs to another account")
 	assert.Zero(t, other.Count(truliootest.Any))
 
 	// Lines that are lost come again, however far the cursor is.

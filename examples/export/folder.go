@@ -154,7 +154,7 @@ func (f *folder) readState() error {
 		return fmt.Errorf("%s cannot be read: %w", cursor, err)
 	}
 	if was.Account != f.state.Account {
-		return errors.New("the folder is another account's; choose another with -out")
+		return errors.New("the folder belongs to another account; choose another with -out")
 	}
 	if !was.alike(f.state) {
 		return errors.New("the folder has an export with other flags; choose another with -out")

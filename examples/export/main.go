@@ -156,7 +156,7 @@ func parse(args []string) (*settings, error) {
 		return nil, err
 	}
 	if set.NArg() > 0 {
-		return nil, errors.New("there are no arguments beside the flags")
+		return nil, errors.New("it takes no arguments beside its flags")
 	}
 	if s.concurrency < 1 {
 		return nil, errors.New("-concurrency must be positive")

@@ -104,7 +104,7 @@ func (c *Cursor) UnmarshalJSON(data []byte) error {
 		return errors.New("was not written by this library")
 	}
 	if j.Version != cursorVersion {
-		return errors.New("is of another version of the library")
+		return errors.New("was written by another version of the library")
 	}
 	if j.To == 0 {
 		j.To = Forever

@@ -129,7 +129,7 @@ func (b *Book) Secrets(ctx context.Context, name string) (Secrets, error) {
 		return s, err
 	}
 	if json.Unmarshal([]byte(text), &s) != nil {
-		return Secrets{}, errors.New("the keyring's entry is not ours; log in again")
+		return Secrets{}, errors.New("the keyring's entry was not written by this program; log in again")
 	}
 	return s, nil
 }

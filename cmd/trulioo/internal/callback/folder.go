@@ -41,7 +41,7 @@ type kept struct {
 	ClientID  string      `json:"client"`
 }
 
-var errNoFolder = errors.New("the folder is not one of \"trulioo listen --keep\"")
+var errNoFolder = errors.New("the folder was not made by \"trulioo listen --keep\"")
 
 // OpenFolder makes the folder, or opens one of the same account.
 func OpenFolder(dir, account string) (*Folder, error) {
@@ -171,7 +171,7 @@ func (f *Folder) All(token, secret string) ([]Callback, error) {
 		}
 		var k kept
 		if json.Unmarshal(data, &k) != nil || len(k.Parts) == 0 {
-			return nil, errors.New("a file of the folder is not one of \"trulioo listen --keep\"")
+			return nil, errors.New("a file of the folder was not written by \"trulioo listen --keep\"")
 		}
 		all = append(all, k.callback(token, secret))
 	}

@@ -93,7 +93,7 @@ func (a *app) openLogin(ctx context.Context) (*access, error) {
 	case name == "" || !known && a.account == "":
 		return nil, errNoAccount
 	case !known:
-		return nil, errors.New("there is no account of this name; \"trulioo whoami\" lists them")
+		return nil, errors.New("there is no account with this name; \"trulioo whoami\" lists them")
 	}
 	secrets, err := book.Secrets(ctx, name)
 	if err != nil {

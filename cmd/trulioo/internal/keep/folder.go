@@ -108,7 +108,7 @@ func checkMark(root *os.Root, account string, write bool) error {
 		return err
 	}
 	if !write {
-		return errors.New("the folder is not one of \"trulioo export\"")
+		return errors.New("the folder was not made by \"trulioo export\"")
 	}
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {

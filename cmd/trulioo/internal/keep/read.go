@@ -70,7 +70,7 @@ func readDatabase(ctx context.Context, driver, address string, postgres bool) (i
 	}
 	var n int
 	if err := d.conn.QueryRowContext(ctx, "SELECT 1 FROM trulioo_clients LIMIT 1").Scan(&n); err != nil && strings.Contains(err.Error(), "no such table") {
-		return nil, nil, errors.Join(errors.New("the database is not one of \"trulioo export\""), d.close())
+		return nil, nil, errors.Join(errors.New("the database was not made by \"trulioo export\""), d.close())
 	}
 	return d.Records(ctx), d.close, nil
 }

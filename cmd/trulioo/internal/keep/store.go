@@ -46,7 +46,7 @@ func readLines(from io.Reader, each func(Record) error) (whole int64, err error)
 		}
 		var r Record
 		if json.Unmarshal(line, &r) != nil || r.ClientID == "" {
-			return whole, errors.New("a line of the index is not ours")
+			return whole, errors.New("a line of the index was not written by this program")
 		}
 		if err := each(r); err != nil {
 			return whole, err

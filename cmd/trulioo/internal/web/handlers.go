@@ -174,7 +174,7 @@ func (w *Server) workflows(ctx context.Context) ([]*trulioo.Workflow, error) {
 func (w *Server) client(to http.ResponseWriter, r *http.Request) {
 	profile, err := w.profile(r.Context(), r.PathValue("id"))
 	if errors.Is(err, trulioo.ErrNotFound) || errors.As(err, new(*trulioo.ArgumentError)) {
-		w.problem(to, r, http.StatusNotFound, "The account has no end client of this id.")
+		w.problem(to, r, http.StatusNotFound, "The account has no end client with this id.")
 		return
 	}
 	if err != nil {

@@ -116,7 +116,7 @@ func (w *Server) bundle(to http.ResponseWriter, r *http.Request) {
 	case archive.begun:
 		panic(http.ErrAbortHandler) // a zip that is cut off must not look whole
 	case errors.Is(err, trulioo.ErrNotFound) || errors.As(err, new(*trulioo.ArgumentError)):
-		w.problem(to, r, http.StatusNotFound, "The account has no end client of this id.")
+		w.problem(to, r, http.StatusNotFound, "The account has no end client with this id.")
 	default:
 		w.failed(to, r, err)
 	}
