@@ -51,8 +51,31 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 			return nil
 		}
 	}
+	if usual, ok := usualTime(data); ok {
+		t.Time = usual
+		return nil
+	}
 	t.Time = parseTime(wire.Text(data))
 	return nil
+}
+
+// usualTime reads RFC 3339 in quotes, and the same without a zone, as nearly all
+// strings of times are. Nothing that it reads is read otherwise by parseTime.
+func usualTime(quoted []byte) (time.Time, bool) {
+	const longest = len("2006-01-02T15:04:05.000000000+00:00")
+	if len(quoted) < 2+len(withoutZone) || len(quoted) > 2+longest || quoted[0] != '"' {
+		return time.Time{}, false
+	}
+	var room [longest + 1]byte
+	text := append(room[:0], quoted[1:len(quoted)-1]...)
+	if len(text) == len(withoutZone) {
+		text = append(text, 'Z')
+	}
+	var t time.Time
+	if t.UnmarshalText(text) != nil {
+		return time.Time{}, false
+	}
+	return inRange(t.UTC()), true
 }
 
 // MarshalJSON writes null for the zero Time, an integer of seconds or of

@@ -11,9 +11,10 @@ import (
 // plan is how values of a type are decoded, looked up once.
 type plan struct {
 	how    how
-	below  *plan   // of a list, a map or a pointer: its elements'
-	fields []field // of an object, 64 at most
-	size   int     // of an element
+	below  *plan         // of a list, a map or a pointer: its elements'
+	fields []field       // of an object, 64 at most
+	size   int           // of an element
+	empty  reflect.Value // of a list: one without elements, which is no missing one
 }
 
 // field is a struct's field with its name in JSON.
@@ -64,7 +65,9 @@ func newPlan(t reflect.Type, made map[reflect.Type]*plan) *plan {
 	p := &plan{how: howOf(t), size: int(t.Size())}
 	made[t] = p
 	switch p.how {
-	case asList, asDict, asPointer:
+	case asList:
+		p.below, p.empty = newPlan(t.Elem(), made), reflect.MakeSlice(t, 0, 0)
+	case asDict, asPointer:
 		p.below = newPlan(t.Elem(), made)
 	case asObject, asKeeper:
 		for i := range t.NumField() {

@@ -48,7 +48,7 @@ func (d *decoder) decode(dec *jsontext.Decoder, to reflect.Value, p *plan) error
 	case asRaw:
 		return d.raw(dec, to)
 	case asList:
-		return d.list(dec, to, p.below)
+		return d.list(dec, to, p)
 	case asDict:
 		return d.dict(dec, to, p.below)
 	case asObject:
@@ -344,8 +344,8 @@ func mapCost(n, slot int) int {
 	return 4 * slot
 }
 
-func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, below *plan) error {
-	kind := dec.PeekKind()
+func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
+	kind, below := dec.PeekKind(), p.below
 	switch {
 	case kind == 'n':
 		return d.absent(dec, to)
