@@ -4,10 +4,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -187,7 +190,7 @@ func each(t *testing.T, reason func(trial) string, try func(*testing.T, *stage, 
 	}
 }
 
-// until waits for what a server says.
+// until waits for something to hold.
 func until(t *testing.T, holds func() bool) {
 	t.Helper()
 	require.Eventually(t, holds, time.Minute, time.Millisecond)
@@ -314,6 +317,111 @@ func TestEveryCommandOnAClosedPipe(t *testing.T) {
 		s.clean(t, said.String())
 		assert.NotRegexp(t, `(?i)broken|pipe`, said.String())
 	})
+}
+
+// Ctrl-C ends every command at once while the other side is silent, with 130 and
+// nothing but what it had said before.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	each(t, func(c trial) string { return c.down }, func(t *testing.T, s *stage, c trial) {
+		for _, operation := range []truliootest.Operation{truliootest.ListWorkflows, truliootest.ListClients, truliootest.GetClient} {
+			s.srv.Fail(operation, truliootest.Hang())
+		}
+		asked := s.silence(t)
+		cmd := s.command(t, c.args, c.typed)
+		said := &synced{}
+		cmd.Stderr = said
+		require.NoError(t, cmd.Start())
+		until(t, func() bool {
+			return len(asked) > 0 || s.srv.Count(truliootest.Any)-s.srv.Count(truliootest.FetchToken) > 0
+		})
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.Error(t, cmd.Wait())
+		assert.Equal(t, 130, cmd.ProcessState.ExitCode(), said.String())
+		s.clean(t, said.String())
+	})
+}
+
+// silence puts a receiver of callbacks into the place of the other that never answers;
+// asked gets something for each request.
+func (s *stage) silence(t *testing.T) (asked chan bool) {
+	t.Helper()
+	asked = make(chan bool, 100)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that the other side goes away
+		asked <- true
+		<-r.Context().Done()
+	}))
+	t.Cleanup(silent.Close)
+	s.aim(s.srv.BaseURL, s.srv.TokenURL, silent.URL)
+	return asked
+}
+
+// In the middle of a forward too; the vendor is not told that the callback was taken.
+func TestCtrlCInAForward(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	asked := s.silence(t)
+	cmd := s.command(t, "listen --addr 127.0.0.1:0 --forward $HOOK", "")
+	said := &synced{}
+	cmd.Stderr = said
+	require.NoError(t, cmd.Start())
+	until(t, func() bool { return strings.Contains(said.String(), "listening on") })
+	at := regexp.MustCompile(`http://\S+`).FindString(said.String())
+	sent := make(chan error, 1)
+	go func() {
+		sent <- sender().SendEvent(context.WithoutCancel(t.Context()), at, truliootest.NewEvent(trulioo.EventStepSubmit, truliootest.EventSpec{}))
+	}()
+	<-asked
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, 130, cmd.ProcessState.ExitCode(), said.String())
+	require.Error(t, <-sent)
+	s.clean(t, said.String())
+}
+
+// With a browser that follows the page, and one that waits for the API.
+func TestCtrlCWhileABrowserLooks(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.srv.Fail(truliootest.ListWorkflows, truliootest.Hang())
+	cmd := s.command(t, every["inspect"].args, "")
+	out, said := &synced{}, &synced{}
+	cmd.Stdout, cmd.Stderr = out, said
+	require.NoError(t, cmd.Start())
+	until(t, func() bool { return strings.HasSuffix(out.String(), "\n") })
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{}}
+	t.Cleanup(browser.CloseIdleConnections)
+	get := func(address string) (*http.Response, error) {
+		request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, address, nil)
+		if err != nil {
+			return nil, err
+		}
+		return browser.Do(request)
+	}
+	first := strings.TrimSpace(out.String())
+	response, err := get(first)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	origin, _, _ := strings.Cut(first, "/enter/")
+	stream, err := get(origin + "/stream")
+	require.NoError(t, err)
+	waits := make(chan bool)
+	go func() {
+		defer close(waits)
+		if response, err := get(origin + "/clients"); err == nil {
+			_ = response.Body.Close()
+		}
+	}()
+	until(t, func() bool { return s.srv.Count(truliootest.ListWorkflows) > 0 })
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, 130, cmd.ProcessState.ExitCode(), said.String())
+	<-waits
+	require.NoError(t, stream.Body.Close())
+	s.clean(t, said.String())
 }
 
 func TestListenOnAClosedPipe(t *testing.T) {

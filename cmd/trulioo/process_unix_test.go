@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"math/rand/v2"
@@ -36,44 +35,6 @@ func newCommand(t *testing.T, srv *truliootest.Server, args ...string) *exec.Cmd
 			"TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL)
 	}
 	return cmd
-}
-
-// Every command that asks the API ends at once when Ctrl-C is pressed while the
-// server is silent, with 130 and nothing but what it had said before.
-func TestCtrlC(t *testing.T) {
-	t.Parallel()
-	for name, args := range map[string][]string{
-		"workflows": {"workflows"},
-		"clients":   {"clients", "--json"},
-		"get":       {"get", "665f1b1c2d3e4f5a6b7c8d9e"},
-		"bundle":    {"bundle", "665f1b1c2d3e4f5a6b7c8d9e", "-o", "b.zip"},
-		"files":     {"files", "665f1b1c2d3e4f5a6b7c8d9e", "-o", "files"},
-		"find":      {"find", "--name"},
-		"export":    {"export", "--csv", "people.csv"},
-		"sync":      {"sync", "-o", "people"},
-		"whoami":    {"whoami"},
-		"doctor":    {"doctor"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			srv := truliootest.NewServer(t)
-			for _, operation := range []truliootest.Operation{truliootest.ListWorkflows, truliootest.ListClients, truliootest.GetClient} {
-				srv.Fail(operation, truliootest.Hang())
-			}
-			cmd := newCommand(t, srv, args...)
-			cmd.Dir = t.TempDir()
-			cmd.Stdin = strings.NewReader("nakamura\n")
-			var said bytes.Buffer
-			cmd.Stderr = &said
-			require.NoError(t, cmd.Start())
-			require.Eventually(t, func() bool { return srv.Count(truliootest.Any)-srv.Count(truliootest.FetchToken) > 0 }, time.Minute, time.Millisecond)
-			require.NoError(t, cmd.Process.Signal(os.Interrupt))
-			require.Error(t, cmd.Wait())
-			assert.Equal(t, 130, cmd.ProcessState.ExitCode(), said.String())
-			assert.NotContains(t, said.String(), "665f1b1c2d3e4f5a6b7c8d9e")
-			assert.NotContains(t, said.String(), "panic")
-		})
-	}
 }
 
 // kept gives the contents of a place, and of a folder all its files.
@@ -119,14 +80,20 @@ func TestKilledAndRunAgain(t *testing.T) {
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 160, Seed: 3, Ties: 3, UndatedEvery: 50})
 	srv := truliootest.NewServer(t, truliootest.WithLive(account), truliootest.WithLatency(8*time.Millisecond), truliootest.WithFiles(truliootest.Files{Size: 60_000}))
 	for name, flags := range map[string][]string{
-		"folder":  {"-o", "people", "--files"},
-		"sqlite":  {"--sqlite", "people.db"},
-		"csv":     {"--csv", "people.csv"},
-		"parquet": {"--parquet", "people.parquet"},
+		"folder":       {"-o", "people", "--files"},
+		"sqlite":       {"--sqlite", "people.db"},
+		"csv":          {"--csv", "people.csv"},
+		"parquet":      {"--parquet", "people.parquet"},
+		"sync, folder": {"-o", "people"},
+		"sync, sqlite": {"--sqlite", "people.db"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"export", "--concurrency", "4"}, flags...)
+			command := "export"
+			if strings.HasPrefix(name, "sync") {
+				command = "sync"
+			}
+			args := append([]string{command, "--concurrency", "4"}, flags...)
 			clean := t.TempDir()
 			cmd := newCommand(t, srv, args...)
 			cmd.Dir = clean

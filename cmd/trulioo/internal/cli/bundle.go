@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/bundle"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
 )
 
 func (a *app) bundle() *cobra.Command {
@@ -53,20 +55,36 @@ is then 3. Only you can read the zip or the folder.`,
 	return command
 }
 
-// writeZip gives the zip its name when it is whole.
-func writeZip(ctx context.Context, client *trulioo.Client, id, name string) error {
-	part, err := os.CreateTemp(filepath.Dir(name), ".trulioo-*.zip") // nobody else can read it
+// writeZip gives the zip its name when it is whole. Until then its parts are in a
+// hidden folder beside it; one that a killed run has left is removed first.
+func writeZip(ctx context.Context, client *trulioo.Client, id, name string) (err error) {
+	dir, base := filepath.Dir(name), filepath.Base(name)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	missing := bundle.Write(ctx, client, id, part)
-	err = errors.Join(part.Sync(), part.Close())
-	whole := missing == nil || errors.As(missing, new(*trulioo.FileError)) && ctx.Err() == nil
-	if err == nil && whole {
-		err = os.Rename(part.Name(), name)
+	defer root.Close() //nolint:errcheck // each file was closed
+	work := "." + base + ".unfinished"
+	unlock, err := keep.Lock(root, work+".lock")
+	if err != nil {
+		return err
 	}
-	if err != nil || !whole {
-		err = errors.Join(err, os.Remove(part.Name()))
+	defer func() { err = errors.Join(err, root.RemoveAll(work), unlock()) }()
+	if err := errors.Join(root.RemoveAll(work), root.Mkdir(work, 0o700)); err != nil {
+		return err
+	}
+	missing := bundle.Save(ctx, client, id, filepath.Join(dir, work, "bundle"))
+	if _, err := root.Stat(work + "/bundle/" + bundle.ManifestName); err != nil {
+		return missing // the folder is not finished
+	}
+	part, err := root.OpenFile(work+"/zip", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	archive := zip.NewWriter(part)
+	err = errors.Join(archive.AddFS(os.DirFS(filepath.Join(dir, work, "bundle"))), archive.Close(), part.Sync(), part.Close())
+	if err == nil {
+		err = root.Rename(work+"/zip", base)
 	}
 	return errors.Join(missing, err)
 }

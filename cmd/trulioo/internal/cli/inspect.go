@@ -22,7 +22,8 @@ func (a *app) inspect() *cobra.Command {
 		Short: "Look at the account in a browser",
 		Long: `Serves a page on this machine only: the account over time, the list of end clients with filters and search, a page for each person with
 photos, callbacks as they come, and the exports that run. It prints an address that works once and lets one browser in; nobody else gets
-anything. Values are masked until they are asked for, unless --show is given. Nothing is written to the disk.
+anything. Values are masked until they are asked for, unless --show is given. Nothing is written to the disk, but
+for a zip while it is made, in the folder for temporary files.
 
 Callbacks are received where a verification token or a signing secret is known, and forwarded with --forward, as by "trulioo listen".
 With --sandbox people go through its workflows while the page is open.

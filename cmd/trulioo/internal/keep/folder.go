@@ -58,7 +58,7 @@ func OpenFolder(dir, account string, files bool) (_ *Folder, err error) {
 	if f.root, err = os.OpenRoot(dir); err != nil {
 		return nil, err
 	}
-	if f.unlock, err = lock(f.root, lockFile); err == nil {
+	if f.unlock, err = Lock(f.root, lockFile); err == nil {
 		err = f.takeUp(account)
 	}
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 // errLocked means that another process is at work on the same place.
 var errLocked = errors.New("another trulioo is at work on this place")
 
-// lock keeps others out until unlock or the end of the process. unlock removes the file
+// Lock keeps others out until unlock or the end of the process. unlock removes the file
 // while nobody else can hold it: a process that has opened it meanwhile finds that it was
 // replaced or removed.
-func lock(root *os.Root, name string) (unlock func() error, err error) {
+func Lock(root *os.Root, name string) (unlock func() error, err error) {
 	for {
 		file, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {

@@ -10,9 +10,9 @@ import (
 // errLocked means that another process is at work on the same place.
 var errLocked = errors.New("another trulioo is at work on this place")
 
-// lock keeps others out until unlock or the end of the process. A file that is
+// Lock keeps others out until unlock or the end of the process. A file that is
 // open cannot be removed here, so it is closed first.
-func lock(root *os.Root, name string) (unlock func() error, err error) {
+func Lock(root *os.Root, name string) (unlock func() error, err error) {
 	file, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func openTable(file string, how format) (_ *Table, err error) {
 		return nil, err
 	}
 	t := &Table{root: root, name: filepath.Base(file), format: how}
-	if t.unlock, err = lock(root, t.sideName()+".lock"); err == nil {
+	if t.unlock, err = Lock(root, t.sideName()+".lock"); err == nil {
 		err = t.takeUp()
 	}
 	if err != nil {
