@@ -179,6 +179,54 @@ func (p Profile) Services() []ServiceResult {
 	return services
 }
 
+// Check is one check of a profile: an identity check, a document check, a watchlist
+// check.
+//
+//trulioo:redact
+type Check struct {
+	// Service is the check's result.
+	Service ServiceResult
+	// Screening is what a watchlist check says; nil where the check is about no
+	// watchlist. Show Screening.Outcome then and not Service.Match, which is true
+	// where a reader expects false.
+	Screening *Screening
+}
+
+// Checks is Services, with the one of Screenings that each watchlist check is. Parts
+// of the profile that could only hide a check are not among them. Where a watchlist
+// check and another one agree in flow, step, time and transaction, both are taken for
+// watchlist checks.
+func (p Profile) Checks() []Check { return p.checks(p.Screenings()) }
+
+func (p Profile) checks(screenings []Screening) []Check {
+	type place struct {
+		flow, node, title, transaction string
+		kind                           NodeType
+		at                             int64
+	}
+	placeOf := func(s ServiceResult) place {
+		return place{s.FlowID, s.NodeID, s.NodeTitle, s.TransactionInfo.TransactionID, s.NodeType, s.Timestamp.UnixMilli()}
+	}
+	screened := map[place][]*Screening{}
+	for i := range screenings {
+		if s := &screenings[i]; !s.hidden {
+			screened[placeOf(s.Service)] = append(screened[placeOf(s.Service)], s)
+		}
+	}
+	var checks []Check
+	for _, service := range p.Services() {
+		check, at := Check{Service: service}, placeOf(service)
+		if same := screened[at]; len(same) > 0 {
+			check.Screening = same[0]
+			if len(same) > 1 {
+				screened[at] = same[1:] // those of one place come in one order
+			}
+		}
+		checks = append(checks, check)
+	}
+	return checks
+}
+
 // fileFields lists the ids of the fields with files.
 func fileFields(flow Flow) []string {
 	ids := append(sortedKeys(flow.FileData), sortedKeys(flow.EnhancedFileData)...)

@@ -2,6 +2,7 @@ package trulioo_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,4 +224,68 @@ func FuzzFileName(f *testing.F) {
 		assertSafeName(t, trulioo.FileRef{Key: path}.Name())
 		assertSafeName(t, trulioo.FileRef{Key: base64.StdEncoding.EncodeToString([]byte(path))}.Name())
 	})
+}
+
+// Which checks are watchlist checks has one answer, whatever the checks have in
+// common: the page of a bundle and Text are made of it.
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	const list = `"nodeType":"trulioo_person_wl","match":true`
+	for name, tt := range map[string]struct {
+		flows string
+		want  []string // step, title and transaction, with the outcome of a watchlist check
+	}{
+		"no check": {`{"f":{}}`, nil},
+		"each of its kind": {
+			`{"f":{"serviceData":[{"nodeId":"1","timestamp":1718011363,"match":true},{"nodeId":"2","timestamp":1718011364,` + list + `}]}}`,
+			[]string{"1", "2: clear"},
+		},
+		"one step, two titles": {
+			`{"f":{"serviceData":[{"nodeId":"1","nodeTitle":"id"},{"nodeId":"1","nodeTitle":"list",` + list + `}]}}`,
+			[]string{"1 id", "1 list: clear"},
+		},
+		"one step twice": {
+			`{"f":{"serviceData":[{"nodeId":"1","timestamp":1718011363,"match":true},{"nodeId":"1","timestamp":1718011364,` + list + `}]}}`,
+			[]string{"1", "1: clear"},
+		},
+		"one step and moment, two transactions": {
+			`{"f":{"serviceData":[{"nodeId":"1","transactionInfo":{"transactionId":"a"},"nodeType":"x","watchlistResults":{"L":{"watchlistStatus":"Potential Hit"}}},` +
+				`{"nodeId":"1","transactionInfo":{"transactionId":"b"},"nodeType":"x","match":true}]}}`,
+			[]string{"1 a: potential hit", "1 b"},
+		},
+		"one step in two flows": {
+			`{"f":{"serviceData":[{"nodeId":"1","nodeType":"x","match":true}]},"g":{"serviceData":[{"nodeId":"1","nodeType":"x","watchlistResults":{"L":{"watchlistStatus":"Hit"}}}]}}`,
+			[]string{"1", "1: confirmed hit"},
+		},
+		"nothing to tell them apart": {
+			`{"f":{"serviceData":[{"match":true},{"match":true,"watchlistResults":{"L":{"watchlistStatus":"Hit"}}}]}}`,
+			[]string{": confirmed hit", ": confirmed hit"},
+		},
+		"two watchlist checks, nothing to tell them apart": {
+			`{"f":{"serviceData":[{"watchlistResults":{"L":{"watchlistStatus":"Potential Hit"}}},{"watchlistResults":{"L":{"watchlistStatus":"Hit"}}}]}}`,
+			[]string{": potential hit", ": confirmed hit"},
+		},
+		"a part that could hide a check": {`{"f":{"serviceData":[{"match":true}],"x":[{"nodeType":"WL"}]}}`, []string{""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := profileOf(t, `{"id":"c","flowData":`+tt.flows+`}`)
+			var got, plain []string
+			for _, check := range p.Checks() {
+				s := check.Service
+				words := strings.Join(strings.Fields(s.NodeID+" "+s.NodeTitle+" "+s.TransactionInfo.TransactionID), " ")
+				if check.Screening != nil {
+					assert.Equal(t, s.FlowID, check.Screening.Service.FlowID)
+					words += ": " + check.Screening.Outcome.String()
+				} else {
+					plain = append(plain, words)
+				}
+				got = append(got, words)
+				assert.Equal(t, "trulioo.Check[redacted]", fmt.Sprintf("%+v", check))
+			}
+			assert.Equal(t, tt.want, got)
+			_, listed, _ := strings.Cut(p.Text(nil), "\nChecks\n")
+			assert.Equal(t, len(plain), strings.Count(listed, "match ")+strings.Count(listed, "no outcome "), p.Text(nil))
+		})
+	}
 }

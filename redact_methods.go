@@ -50,6 +50,12 @@ func (e AuthError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 func (e AuthError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Format prints the type's name only.
+func (Check) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Check") }
+
+// LogValue is the type's name only, for slog.
+func (Check) LogValue() slog.Value { return redact.Value("trulioo.Check") }
+
+// Format prints the type's name only.
 func (Client) Format(s fmt.State, _ rune) { redact.Format(s, "trulioo.Client") }
 
 // LogValue is the type's name only, for slog.

@@ -11,6 +11,7 @@ var redacted = []any{
 	struct{ trulioo.AppendedField }{},
 	struct{ trulioo.ArgumentError }{},
 	struct{ trulioo.AuthError }{},
+	struct{ trulioo.Check }{},
 	struct{ trulioo.Client }{},
 	struct{ trulioo.ClientsService }{},
 	struct{ trulioo.Cursor }{},

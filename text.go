@@ -24,7 +24,7 @@ func (p Profile) Text(mask func(value string) string) string {
 	t.head(p, outcomeOf(screenings))
 	t.entered(p)
 	t.screenings(screenings)
-	t.checks(p.otherChecks(screenings))
+	t.checks(p.checks(screenings))
 	t.files(p)
 	t.notes(p)
 	return t.String()
@@ -148,12 +148,17 @@ func (t *profileText) screenings(screenings []Screening) {
 
 // checks lists the checks without a watchlist: a watchlist's match would be read as
 // its opposite.
-func (t *profileText) checks(services []ServiceResult) {
-	if len(services) == 0 {
-		return
-	}
-	t.title("Checks")
-	for _, service := range services {
+func (t *profileText) checks(checks []Check) {
+	begun := false
+	for _, check := range checks {
+		if check.Screening != nil {
+			continue
+		}
+		if !begun {
+			t.title("Checks")
+			begun = true
+		}
+		service := check.Service
 		t.pair(2, cmp.Or(service.NodeTitle, string(service.NodeType), "check"), fmt.Sprintf("%-13s  %s", matchWord(service.Match), minute(service.Timestamp)))
 		details, err := service.Details()
 		if err != nil {
@@ -166,29 +171,6 @@ func (t *profileText) checks(services []ServiceResult) {
 			t.line(4, "error", failed.Code, t.message(failed))
 		}
 	}
-}
-
-// otherChecks are the checks that are not among the screenings.
-func (p Profile) otherChecks(screenings []Screening) []ServiceResult {
-	type place struct {
-		flow, node, title string
-		kind              NodeType
-		at                int64
-	}
-	placeOf := func(s ServiceResult) place {
-		return place{s.FlowID, s.NodeID, s.NodeTitle, s.NodeType, s.Timestamp.Unix()}
-	}
-	screened := map[place]bool{}
-	for _, s := range screenings {
-		screened[placeOf(s.Service)] = !s.hidden
-	}
-	var others []ServiceResult
-	for _, service := range p.Services() {
-		if !screened[placeOf(service)] {
-			others = append(others, service)
-		}
-	}
-	return others
 }
 
 // message shows the server's text only without a mask, since it can hold anything.

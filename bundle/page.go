@@ -147,12 +147,10 @@ type shownPhoto struct {
 }
 
 func newPage(profile *trulioo.Profile) page {
-	p := page{
+	return page{
 		Profile: profile, Outcome: profile.ScreeningOutcome(),
-		Entered: answers(profile), Screenings: profile.Screenings(), Timeline: profile.Timeline(),
+		Entered: answers(profile), Screenings: profile.Screenings(), Checks: checks(profile), Timeline: profile.Timeline(),
 	}
-	p.Checks = checks(profile, p.Screenings)
-	return p
 }
 
 // bundlePage is the page with the files of a bundle.
@@ -227,16 +225,14 @@ func (e *entered) add(answer trulioo.Answer) {
 
 // checks gives the outcome of each check. It leaves out the match of a watchlist
 // check, which means the opposite of what a reader expects.
-func checks(p *trulioo.Profile, screenings []trulioo.Screening) []check {
+func checks(p *trulioo.Profile) []check {
 	var all []check
-	for _, service := range p.Services() {
-		c := check{ServiceResult: service, Result: result(service)}
-		for _, s := range screenings {
-			if s.Service.NodeID == service.NodeID && s.Service.FlowID == service.FlowID && s.Service.Timestamp == service.Timestamp {
-				c.Result = "watchlists: " + s.Outcome.String()
-			}
+	for _, one := range p.Checks() {
+		c := check{ServiceResult: one.Service, Result: result(one.Service)}
+		if one.Screening != nil {
+			c.Result = "watchlists: " + one.Screening.Outcome.String()
 		}
-		if details, err := service.Details(); err == nil {
+		if details, err := one.Service.Details(); err == nil {
 			c.Details, c.Errors = details, details.DatasourceErrors()
 		}
 		all = append(all, c)
