@@ -367,6 +367,7 @@ func answer(t *testing.T, seen *visitor, profile *trulioo.Profile) {
 	seen.visit(reflect.ValueOf(hits))
 	screenings := profile.Screenings()
 	seen.visit(reflect.ValueOf(screenings))
+	seen.visit(reflect.ValueOf(profile.Checks()))
 	for _, screening := range screenings {
 		assertHidden(t, screening.Why, "why")
 		for _, hit := range screening.Hits {

@@ -231,6 +231,7 @@ func FuzzFileName(f *testing.F) {
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	const list = `"nodeType":"trulioo_person_wl","match":true`
+	const hit = `"watchlistResults":{"L":{"watchlistStatus":"Hit"}}`
 	for name, tt := range map[string]struct {
 		flows string
 		want  []string // step, title and transaction, with the outcome of a watchlist check
@@ -241,12 +242,12 @@ func TestChecks(t *testing.T) {
 			[]string{"1", "2: clear"},
 		},
 		"one step, two titles": {
-			`{"f":{"serviceData":[{"nodeId":"1","nodeTitle":"id"},{"nodeId":"1","nodeTitle":"list",` + list + `}]}}`,
-			[]string{"1 id", "1 list: clear"},
+			`{"f":{"serviceData":[{"nodeId":"1","nodeTitle":"id"},{"nodeId":"1","nodeTitle":"list",` + hit + `}]}}`,
+			[]string{"1 id", "1 list: confirmed hit"},
 		},
 		"one step twice": {
-			`{"f":{"serviceData":[{"nodeId":"1","timestamp":1718011363,"match":true},{"nodeId":"1","timestamp":1718011364,` + list + `}]}}`,
-			[]string{"1", "1: clear"},
+			`{"f":{"serviceData":[{"nodeId":"1","timestamp":1718011363,"match":true},{"nodeId":"1","timestamp":1718011364,"match":true,` + hit + `}]}}`,
+			[]string{"1", "1: confirmed hit"},
 		},
 		"one step and moment, two transactions": {
 			`{"f":{"serviceData":[{"nodeId":"1","transactionInfo":{"transactionId":"a"},"nodeType":"x","watchlistResults":{"L":{"watchlistStatus":"Potential Hit"}}},` +
@@ -265,7 +266,7 @@ func TestChecks(t *testing.T) {
 			`{"f":{"serviceData":[{"watchlistResults":{"L":{"watchlistStatus":"Potential Hit"}}},{"watchlistResults":{"L":{"watchlistStatus":"Hit"}}}]}}`,
 			[]string{": potential hit", ": confirmed hit"},
 		},
-		"a part that could hide a check": {`{"f":{"serviceData":[{"match":true}],"x":[{"nodeType":"WL"}]}}`, []string{""}},
+		"a part that could hide a check": {`{"f":{"serviceData":[{"match":true}],"x":"watchlist"}}`, []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -288,4 +289,13 @@ func TestChecks(t *testing.T) {
 			assert.Equal(t, len(plain), strings.Count(listed, "match ")+strings.Count(listed, "no outcome "), p.Text(nil))
 		})
 	}
+}
+
+// What could hide a check, since nothing of the profile can be read, is no check.
+func TestChecksOfAProfileThatIsNone(t *testing.T) {
+	t.Parallel()
+	p := trulioo.Profile{Raw: []byte("7"), FlowData: map[string]trulioo.Flow{"": {ServiceData: []trulioo.ServiceResult{{}}}}}
+	require.Len(t, p.Screenings(), 1)
+	require.Len(t, p.Checks(), 1)
+	assert.Nil(t, p.Checks()[0].Screening)
 }

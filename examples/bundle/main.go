@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 
@@ -17,13 +18,15 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bundle CLIENT-ID FOLDER")
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: bundle CLIENT-ID FOLDER") }
+	flag.Parse()
+	if flag.NArg() != 2 {
+		flag.Usage()
 		os.Exit(2)
 	}
 	client, err := trulioo.NewClientFromEnv()
 	if err == nil {
-		err = bundle.Save(context.Background(), client, os.Args[1], os.Args[2])
+		err = bundle.Save(context.Background(), client, flag.Arg(0), flag.Arg(1))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
