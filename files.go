@@ -170,13 +170,14 @@ func (s *FilesService) askLength(ctx context.Context, key string, first *http.Re
 	return -1
 }
 
-// Save downloads the file of a key to w. Its result has the bytes written, which
-// are the whole file where the error is nil, and the coding that the file is stored
-// in. It has no Name, and of Ref the key only. A transfer that breaks is resumed
-// only where the server proves by a strong ETag and an exact Content-Range that
-// the rest belongs to the bytes written so far. Otherwise Save fails, and w holds the
-// beginning of the file. A file of unknown length is written as far as it came, and
-// the error is ErrOpenEnded; see Download. An error of w is returned as it is.
+// Save downloads the file of a key to w. The result's Size is the number of bytes
+// written, which are the whole file where the error is nil; ContentEncoding is the
+// coding that the file is stored in. The result has no Name, and its Ref has the Key
+// only. A transfer that breaks is resumed only where the server proves by a strong ETag
+// and an exact Content-Range that the rest belongs to the bytes written so far.
+// Otherwise Save fails, and w holds the beginning of the file. A file of unknown length
+// is written as far as it came, and the error is ErrOpenEnded; see Download. An error of
+// w is returned as it is.
 func (s *FilesService) Save(ctx context.Context, key string, w io.Writer) (SavedFile, error) {
 	saved := SavedFile{Ref: FileRef{Key: key}}
 	if w == nil {

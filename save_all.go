@@ -22,9 +22,8 @@ type SavedFile struct {
 	Size  int64  // in bytes
 	Found bool   // it was there before, whole, and was not downloaded
 	// ContentEncoding is the server's word for how the file is encoded, such as
-	// "base64": its bytes are saved as they are stored, and are a photo only once they
-	// are decoded. "" says that they are the file itself or, where it was Found, that
-	// nobody was asked.
+	// "base64". The bytes are saved as they are stored, so they have to be decoded. ""
+	// means that they are the file itself or, if Found, that the server was not asked.
 	ContentEncoding string
 }
 

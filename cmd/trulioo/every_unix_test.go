@@ -30,17 +30,17 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// trial is how a command is tried in each situation that every command gets into. Where
-// a situation cannot be, the reason stands in its place, after "no: ".
+// trial says how a command is tried in each situation. Where the command cannot get into
+// a situation, the field has the reason, after "no: ".
 type trial struct {
 	args   string // a command line that succeeds; $ID, $BASE, $TOKEN and $HOOK are filled in
 	typed  string // the standard input
-	before string // what is run before it, with the same input
+	before string // a command line that is run before it, with the same input
 	code   int    // of the success
-	serves string // what a server says when it is ready; "" for the others
+	serves string // the line of a server that is ready; "" for the others
 
-	alone string // what stands on the standard error where there are no credentials
-	down  string // and where the other side is not there
+	alone string // the text on the standard error without credentials
+	down  string // the text there without the other side
 	pipe  string // "" if it writes to the standard output
 }
 
@@ -68,7 +68,7 @@ var every = map[string]trial{
 	"sandbox":   {args: "sandbox --addr 127.0.0.1:0", serves: "Paste this", alone: "no: it is the account", down: "no: it is the server"},
 }
 
-// sender is the vendor, who tries once.
+// sender sends as the vendor does, and tries once.
 func sender() *truliootest.Sender {
 	return &truliootest.Sender{Token: truliootest.WebhookToken, Secret: truliootest.WebhookSecret, Attempts: 1}
 }
@@ -104,7 +104,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// aim says where the command lines lead.
+// aim sets the addresses of the command lines.
 func (s *stage) aim(base, token, hook string) {
 	ids := s.srv.Live.IDs()
 	s.fill = strings.NewReplacer("$ID", ids[len(ids)-1], "$BASE", base, "$TOKEN", token, "$HOOK", hook,
@@ -140,8 +140,8 @@ func (s *stage) secrets() []string {
 	return []string{s.srv.ClientSecret, s.srv.ClientID, truliootest.WebhookToken, truliootest.WebhookSecret}
 }
 
-// clean demands that no secret, nothing that anybody has entered and no id stands on
-// the standard error.
+// clean demands that the standard error has no secret, no id and no value that anybody
+// has entered.
 func (s *stage) clean(t *testing.T, said string) {
 	t.Helper()
 	for _, secret := range s.secrets() {
@@ -156,7 +156,8 @@ func (s *stage) clean(t *testing.T, said string) {
 	}
 }
 
-// entered is what somebody has entered, but for words that are too short to tell.
+// entered are the values that somebody has entered, without words that are too short to
+// recognise.
 func entered(t *testing.T, srv *truliootest.Server, id string) (values []string) {
 	t.Helper()
 	raw, ok := srv.Live.Profile(id, true)
@@ -190,13 +191,13 @@ func each(t *testing.T, reason func(trial) string, try func(*testing.T, *stage, 
 	}
 }
 
-// until waits for something to hold.
+// until waits for a condition to hold, such as a line of a server.
 func until(t *testing.T, holds func() bool) {
 	t.Helper()
 	require.Eventually(t, holds, time.Minute, time.Millisecond)
 }
 
-// No command is forgotten here.
+// Every command of the program has a trial.
 func TestEveryCommandIsTried(t *testing.T) {
 	t.Parallel()
 	out, err := newCommand(t, nil, "__complete", "").Output()
@@ -298,7 +299,8 @@ func TestEveryCommandSaysThatTheServerIsDown(t *testing.T) {
 	})
 }
 
-// Who reads only the beginning ends the program as any other is ended, without a word.
+// A reader that stops after the beginning ends the program without a message, as it ends
+// any other program.
 func TestEveryCommandOnAClosedPipe(t *testing.T) {
 	t.Parallel()
 	each(t, func(c trial) string { return c.pipe }, func(t *testing.T, s *stage, c trial) {
@@ -444,7 +446,7 @@ func TestListenOnAClosedPipe(t *testing.T) {
 	s.clean(t, said.String())
 }
 
-// A help is the same whoever asks for it: no default comes from the environment.
+// A help is the same for every user: no default comes from the environment.
 func TestEveryHelpHasNoSecret(t *testing.T) {
 	t.Parallel()
 	each(t, func(trial) string { return "" }, func(t *testing.T, s *stage, c trial) {

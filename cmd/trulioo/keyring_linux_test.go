@@ -19,8 +19,8 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// session is a D-Bus session with GNOME's keyring on it, in a home of its own. Unlock
-// is the keyring's password; "" leaves it locked, with nobody to ask for it.
+// session is a D-Bus session with GNOME's keyring on it, in a home of its own. unlock is
+// the keyring's password; "" leaves it locked, with nobody to ask for the password.
 type session struct {
 	home, bus string
 }
@@ -60,7 +60,7 @@ func newSession(t *testing.T, unlock string) *session {
 	return s
 }
 
-// trulioo is the program on the session's bus, as whoever sits there runs it.
+// trulioo runs the program on the session's bus, as the session's user does.
 func (s *session) trulioo(t *testing.T, typed string, args ...string) (out, errs string, code int) {
 	t.Helper()
 	cmd := newCommand(t, nil, args...)
@@ -117,7 +117,7 @@ func TestTheSystemsKeyring(t *testing.T) {
 	_, said, code = s.trulioo(t, "", "workflows", "--account", "other")
 	require.Zero(t, code, said)
 
-	// The book of accounts alone, as a backup of the home brings it back, is no access.
+	// The book of accounts alone, such as from a backup of the home, gives no access.
 	book := filepath.Join(s.home, ".config", "trulioo", "accounts.json")
 	data, err := os.ReadFile(book)
 	require.NoError(t, err)
@@ -127,8 +127,8 @@ func TestTheSystemsKeyring(t *testing.T) {
 	assert.Contains(t, said, "the keyring has no secret of this account; log in again")
 }
 
-// A keyring that is locked, with nobody there to unlock it, and a bus that is away are
-// said, with what to do.
+// The program says what to do where the keyring is locked and nobody is there to unlock
+// it, and where there is no bus.
 func TestAKeyringThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	locked := newSession(t, "")
@@ -141,7 +141,7 @@ func TestAKeyringThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A keyring that waits for a person, as one that is locked does, does not keep Ctrl-C waiting.
+// Ctrl-C ends a command whose keyring waits for a person, as a locked one does.
 func TestCtrlCWhileTheKeyringIsSilent(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bus")

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The first questions are free; then it is a second, twice as long each time, up to a
-// minute. After a minute of calm it begins anew.
+// The first requests have no pause before them; then it is a second, and twice as long
+// each time, up to a minute. After a minute without a request it begins anew.
 func TestBrake(t *testing.T) {
 	t.Parallel()
 	for free := range 3 {
