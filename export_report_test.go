@@ -256,6 +256,40 @@ func TestTrap_a_503_that_asks_for_quiet(t *testing.T) {
 	}
 }
 
+// A file that OnProfile fetches gets the further calls that a profile gets; outside
+// of an export it does not.
+func TestTrap_files_of_an_export_get_its_patience(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ status, attempts, refusals, requests int }{
+		{429, 1, 8, 9}, {429, 1, 9, 9}, {429, 4, 8, 9}, {409, 1, 8, 9}, {500, 2, 3, 4}, {500, 2, 4, 4}, {500, 1, 1, 1}, {522, 3, 5, 6},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 1})
+			asked := 0
+			srv.Fail(truliootest.DownloadFile, truliootest.Handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				if asked++; asked <= c.refusals {
+					w.WriteHeader(c.status)
+					return
+				}
+				w.Header().Set("Content-Length", "8")
+				_, _ = io.WriteString(w, "the file")
+			}))
+			client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: c.attempts}))
+			save := func(ctx context.Context, c *trulioo.Client, _ *trulioo.Profile) error {
+				_, err := c.Files.Save(ctx, "key", io.Discard)
+				return err
+			}
+			for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{OnProfile: save}) {
+				require.NoError(t, err)
+				assert.Equal(t, c.requests > c.refusals, item.Err == nil, "%+v: %v", c, item.Err)
+			}
+			assert.Equal(t, c.requests, asked, "%+v", c)
+			asked = 0
+			assert.Equal(t, c.attempts <= c.refusals, save(t.Context(), client, nil) != nil, "%+v, outside of an export", c)
+		})
+	}
+}
+
 func saveFirst(ctx context.Context, c *trulioo.Client, p *trulioo.Profile) error {
 	for _, ref := range p.Files() {
 		if _, err := c.Files.Save(ctx, ref.Key, io.Discard); err != nil {
@@ -282,6 +316,36 @@ func TestTrap_a_503_is_how_nginx_limits(t *testing.T) {
 				}
 			}
 			assert.Zero(t, failed, "status %d", status)
+		})
+	}
+}
+
+// A 503 without a header that meets one client, while others are answered, is about
+// the pace: that client gets the further calls of a throttle. Where nobody is
+// answered the server is down, and one more call is enough.
+func TestTrap_a_503_while_others_are_answered(t *testing.T) {
+	t.Parallel()
+	for _, alone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := exportServer(t, truliootest.AccountSpec{Clients: 60}, truliootest.WithLatency(10*time.Millisecond))
+			opts, met := []truliootest.When{truliootest.Times(6)}, srv.Live.IDs()[30]
+			if !alone {
+				opts = append(opts, truliootest.Path(met))
+			}
+			srv.Fail(truliootest.GetClient, truliootest.Answer(503, ""), opts...)
+			client := srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 2, MinWait: 1, MaxWait: 1}))
+			concurrency := 8
+			if alone {
+				concurrency = 1
+			}
+			failed := 0
+			for item, err := range client.Clients.Export(t.Context(), &trulioo.ExportOptions{Concurrency: concurrency}) {
+				require.NoError(t, err)
+				if item.Err != nil {
+					failed++
+				}
+			}
+			assert.Equal(t, alone, failed > 0, "%d failed", failed)
 		})
 	}
 }

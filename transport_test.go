@@ -356,6 +356,26 @@ func TestTrap_answers_are_capped_after_decompression(t *testing.T) {
 }
 
 // The cap itself still fits, whether or not the server tells the length.
+// An answer of unknown length that is over the cap is read no further: its end may
+// never come.
+func TestTrap_answers_without_an_end_are_left_at_the_cap(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
+		client := srv.Client(trulioo.WithMaxResponseBytes(1 << 20))
+		sent := 0
+		srv.Fail(truliootest.GetClient, truliootest.Handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			for piece := make([]byte, 64<<10); sent < 64<<20; sent += len(piece) {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+			}
+		}))
+		_, err := client.Clients.Get(t.Context(), "x", nil)
+		require.ErrorIs(t, err, trulioo.ErrTooLarge)
+		assert.Less(t, sent, 2<<20)
+	})
+}
+
 func TestAnswerOfExactlyTheCapIsRead(t *testing.T) {
 	t.Parallel()
 	const body = `{"a":"0123456789"}`
