@@ -61,6 +61,8 @@ func TestOnATerminal(t *testing.T) {
 	screen, code = onTerminal(t, 100, nil, "person4@example.com\n", "find", "--email", "--sandbox")
 	assert.Zero(t, code)
 	assert.Contains(t, screen, "email: ")
+	assert.Contains(t, screen, "looking through the account takes a request for each client")
+	assert.Regexp(t, `[█░]+ \d+ of 240`, screen)
 	assert.Contains(t, screen, "p***")
 }
 

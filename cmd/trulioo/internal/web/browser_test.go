@@ -184,6 +184,19 @@ func (b *tab) shot(name string) {
 	b.do(chromedp.EmulateViewport(1180, 900))
 }
 
+// readmePicture takes the picture that the README shows, which CONTRIBUTING.md tells of.
+func (b *tab) readmePicture() {
+	b.t.Helper()
+	b.do(chromedp.EmulateViewport(980, 768))
+	b.until(`(scrollTo(0, 0), window.innerWidth === 980 && window.scrollY === 0)`)
+	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	require.NoError(b.t, err)
+	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+		require.NoError(b.t, os.WriteFile(filepath.Join(dir, "readme-inspect.png"), picture, 0o600)) //nolint:gosec // where whoever runs the test says
+	}
+	b.do(chromedp.EmulateViewport(1180, 900))
+}
+
 // A bundle's page is read from the disk, and printed.
 //
 //nolint:paralleltest // open sets a variable
@@ -269,6 +282,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(chromedp.Navigate(p.origin+"/"), chromedp.WaitVisible("#by-day"))
 	b.byKeyboard("overview")
 	b.shot("overview")
+	b.readmePicture()
 
 	b.do(chromedp.Click(`nav a[href="/clients"]`), chromedp.WaitVisible("#q"))
 	b.do(chromedp.SetValue("#status", "REJECTED"), chromedp.Click(".filters button"))

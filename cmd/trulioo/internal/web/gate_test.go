@@ -21,8 +21,13 @@ func TestOneBrowserIsLetIn(t *testing.T) {
 	stranger := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(stranger.CloseIdleConnections)
 	id, _ := p.someone(t)
-	for _, path := range []string{"/", "/clients", "/clients/" + id, "/clients/" + id + "/files/0", "/callbacks", "/callbacks/1/body", "/exports", "/stream", "/style.css", "/script.js", "/none", "/enter/", "/enter/" + strings.Repeat("A", 26)} {
+	for _, path := range []string{"/", "/clients", "/clients/" + id, "/clients/" + id + "/files/0", "/clients/" + id + "/bundle", "/callbacks", "/callbacks/1", "/callbacks/1/body", "/exports", "/stream", "/icon.svg", "/style.css", "/script.js", "/none", "/enter/", "/enter/" + strings.Repeat("A", 26)} {
 		status, body := get(t, stranger, p.origin+path)
+		assert.Equal(t, http.StatusUnauthorized, status, path)
+		assert.NotContains(t, body, "<", path)
+	}
+	for _, path := range []string{"/read", "/callbacks/1/again", "/clients", "/none"} {
+		status, body := p.post(t, stranger, path, map[string]string{"Origin": p.origin})
 		assert.Equal(t, http.StatusUnauthorized, status, path)
 		assert.NotContains(t, body, "<", path)
 	}
@@ -109,6 +114,11 @@ func TestEveryAnswerIsSealed(t *testing.T) {
 		policy := response.Header.Get("Content-Security-Policy")
 		assert.Contains(t, policy, "default-src 'none'", path)
 		assert.NotContains(t, policy, "unsafe", path)
+		for _, part := range []string{"script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
+			if !strings.HasSuffix(policy, "; sandbox") { // a file of somebody's has less than any page
+				assert.Contains(t, policy, part, path)
+			}
+		}
 		assert.Equal(t, "no-store", response.Header.Get("Cache-Control"), path)
 		assert.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), path)
 		assert.Equal(t, "same-origin", response.Header.Get("Cross-Origin-Resource-Policy"), path)
@@ -161,7 +171,13 @@ func TestNothingInlineAndNothingFromOutside(t *testing.T) {
 		_, body := get(t, client, p.origin+path)
 		assert.NotContains(t, body, "style=", path)
 		assert.Equal(t, 1, strings.Count(body, "<script"), path)
+		assert.Equal(t, 1, strings.Count(body, `rel="stylesheet"`), path)
 		assert.NotContains(t, body, "https://", path)
 		assert.NotRegexp(t, `<[^>]+ on[a-z]+=`, body, path)
 	}
+	_, script := get(t, client, p.origin+"/script.js")
+	assert.Less(t, strings.Count(script, "\n"), 200, "the script can be read in one go")
+	assert.NotRegexp(t, `\beval\b|import\(|new Function|https?://`, script)
+	_, style := get(t, client, p.origin+"/style.css")
+	assert.NotRegexp(t, `@import|url\(|https?://`, style)
 }
