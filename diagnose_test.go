@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,44 +57,122 @@ func TestDiagnoseOfAnAccountAsGuessed(t *testing.T) {
 	assert.Len(t, d.Findings, 27)
 }
 
+// dialect is how a server that tells the truth can behave otherwise than guessed.
+type dialect struct {
+	listing truliootest.Listing
+	json    truliootest.Dialect
+	files   truliootest.Files
+}
+
+// dialectSettings are the settings of a dialect, with the number of values of each.
+var dialectSettings = []struct {
+	values int
+	set    func(d *dialect, value int)
+}{
+	{2, func(d *dialect, v int) { d.listing.MillisecondBounds = v == 1 }},
+	{2, func(d *dialect, v int) { d.listing.RepeatedStatuses = v == 1 }},
+	{2, func(d *dialect, v int) { d.listing.WorkflowsPath = []string{"", "query/flows"}[v] }},
+	{2, func(d *dialect, v int) { d.listing.IncludeAfter = v == 1 }},
+	{2, func(d *dialect, v int) { d.listing.IncludeBefore = v == 1 }},
+	{2, func(d *dialect, v int) { d.listing.Ascending = v == 1 }},
+	{2, func(d *dialect, v int) { d.listing.FilterBy = truliootest.Timestamp(v) }},
+	{2, func(d *dialect, v int) { d.listing.OrderBy = truliootest.Timestamp(v) }},
+	{2, func(d *dialect, v int) { d.json.Milliseconds = v == 1 }},
+	{2, func(d *dialect, v int) { d.json.NumbersAsStrings = v == 1 }},
+	{2, func(d *dialect, v int) { d.json.LowerCase = v == 1 }},
+	{2, func(d *dialect, v int) { d.json.UnknownFields = v == 1 }},
+	{2, func(d *dialect, v int) { d.files.Redirect = v == 1 }},
+	{2, func(d *dialect, v int) { d.files.IgnoreRange = v == 1 }},
+	{3, func(d *dialect, v int) { d.files.ETag = truliootest.ETag(v) }},
+}
+
+// listSettings is how many of dialectSettings, from the first, the answers about lists
+// depend on.
+const listSettings = 7
+
+// dialectChoices are all 128 combinations of listSettings, each with one choice of the
+// others, so that every two values of any two settings meet. TRULIOO_DIALECTS=all gives
+// all 49,152 combinations.
+func dialectChoices(t *testing.T) [][]int {
+	t.Helper()
+	choices, every := [][]int{{}}, len(dialectSettings)
+	if os.Getenv("TRULIOO_DIALECTS") != "all" {
+		every = listSettings
+	}
+	for _, setting := range dialectSettings[:every] {
+		var longer [][]int
+		for _, choice := range choices {
+			for v := range setting.values {
+				longer = append(longer, append(slices.Clone(choice), v))
+			}
+		}
+		choices = longer
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same choices each time
+	for _, setting := range dialectSettings[every:] {
+		for i := range choices {
+			choices[i] = append(choices[i], random.IntN(setting.values))
+		}
+	}
+	assertPairs(t, choices)
+	t.Logf("%d combinations", len(choices))
+	return choices
+}
+
+// assertPairs demands that every two values of any two settings meet in a choice.
+func assertPairs(t *testing.T, choices [][]int) {
+	t.Helper()
+	met, pairs := map[[4]int]bool{}, 0
+	for _, choice := range choices {
+		for a := range choice {
+			for b := range a {
+				met[[4]int{a, choice[a], b, choice[b]}] = true
+			}
+		}
+	}
+	for a, setting := range dialectSettings {
+		for _, other := range dialectSettings[:a] {
+			pairs += setting.values * other.values
+		}
+	}
+	require.Len(t, met, pairs)
+}
+
 // Diagnose tells every combination of dialects apart, and for a client with the dialect of
-// the report everything holds.
+// its report it finds that everything holds.
 func TestDiagnoseTellsEveryCombinationOfDialects(t *testing.T) {
 	t.Parallel()
 	account := truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, Seed: 3})
-	bits := func(n, i int) bool { return n>>i&1 == 1 }
-	for n := range 1 << 6 {
-		listing := truliootest.Listing{
-			MillisecondBounds: bits(n, 0), RepeatedStatuses: bits(n, 1),
-			IncludeAfter: bits(n, 3), IncludeBefore: bits(n, 4), Ascending: bits(n, 5),
+	for _, choice := range dialectChoices(t) {
+		var how dialect
+		for i, v := range choice {
+			dialectSettings[i].set(&how, v)
 		}
-		if bits(n, 2) {
-			listing.WorkflowsPath = "query/flows"
-		}
-		for _, by := range []truliootest.Timestamp{truliootest.ByCreated, truliootest.ByLastModified} {
-			listing := listing
-			listing.FilterBy = by
-			t.Run(fmt.Sprintf("%06b by %d", n, by), func(t *testing.T) {
-				t.Parallel()
-				srv := truliootest.NewServer(t, truliootest.WithLive(account), truliootest.WithListing(listing))
-				d := diagnose(t, srv.Client())
-				found := verdicts(d)
-				assertVerdict(t, found, "before and after are UNIX seconds", !listing.MillisecondBounds)
-				assertVerdict(t, found, "several statuses are separated by commas", !listing.RepeatedStatuses)
-				assertVerdict(t, found, "the list of workflows is at query/workflows", listing.WorkflowsPath == "")
-				assertVerdict(t, found, "after leaves out its own second", !listing.IncludeAfter)
-				assertVerdict(t, found, "before leaves out its own second", !listing.IncludeBefore)
-				assertVerdict(t, found, "before and after look at the time of creation", by == truliootest.ByCreated)
-				assert.Equal(t, "query/flows", orDefault(d.Dialect.WorkflowsPath, listing.WorkflowsPath == ""))
+		t.Run(strings.Trim(fmt.Sprint(choice), "[]"), func(t *testing.T) {
+			t.Parallel()
+			srv := truliootest.NewServer(t, truliootest.WithLive(account),
+				truliootest.WithListing(how.listing), truliootest.WithDialect(how.json), truliootest.WithFiles(how.files))
+			d := diagnose(t, srv.Client())
+			found, listing := verdicts(d), how.listing
+			assertVerdict(t, found, "before and after are UNIX seconds", !listing.MillisecondBounds)
+			assertVerdict(t, found, "several statuses are separated by commas", !listing.RepeatedStatuses)
+			assertVerdict(t, found, "the list of workflows is at query/workflows", listing.WorkflowsPath == "")
+			assertVerdict(t, found, "after leaves out its own second", !listing.IncludeAfter)
+			assertVerdict(t, found, "before leaves out its own second", !listing.IncludeBefore)
+			assertVerdict(t, found, "before and after look at the time of creation", listing.FilterBy == truliootest.ByCreated)
+			assertVerdict(t, found, "the models know every member of the answers", !how.json.UnknownFields)
+			assertVerdict(t, found, "files come from the API's own host", !how.files.Redirect)
+			assertVerdict(t, found, "a part of a file can be asked for", !how.files.IgnoreRange)
+			assertVerdict(t, found, "files have a strong ETag", how.files.ETag == truliootest.StrongETag)
+			assert.Equal(t, "query/flows", orDefault(d.Dialect.WorkflowsPath, listing.WorkflowsPath == ""))
 
-				again := verdicts(diagnose(t, srv.Client(trulioo.WithDialect(d.Dialect))))
-				for _, topic := range []string{"time unit", "statuses", "workflows path"} {
-					for _, f := range again {
-						assert.False(t, f.Topic == topic && f.Verdict != trulioo.VerdictHolds, "%s: %s (%s)", f.Guess, f.Verdict, f.Detail)
-					}
+			again := verdicts(diagnose(t, srv.Client(trulioo.WithDialect(d.Dialect))))
+			for _, topic := range []string{"time unit", "statuses", "workflows path"} {
+				for _, f := range again {
+					assert.False(t, f.Topic == topic && f.Verdict != trulioo.VerdictHolds, "%s: %s (%s)", f.Guess, f.Verdict, f.Detail)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

@@ -517,6 +517,8 @@ type ClientInterface interface {
 
 	// GetClient Get everything that one end client submitted, over all workflows
 	//
+	// The profile has each flow's fields, files and checks, and the notes and tasks of the client. It is documented; the shapes of many values in it are only seen in samples.
+	//
 	// Corresponds with GET /query/client/{clientId} (the `GetClient` operationId).
 	GetClient(ctx context.Context, clientId string, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -529,6 +531,8 @@ type ClientInterface interface {
 	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DownloadFile Download a file that an end client uploaded
+	//
+	// The bytes of a photo or document, as they are stored. It is a GUESS that the answer may be a redirect to another host.
 	//
 	// Corresponds with GET /query/file (the `DownloadFile` operationId).
 	DownloadFile(ctx context.Context, params *DownloadFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -601,6 +605,8 @@ func (c *Client) FetchTokenV1(ctx context.Context, params *FetchTokenV1Params, r
 
 // GetClient Get everything that one end client submitted, over all workflows
 //
+// The profile has each flow's fields, files and checks, and the notes and tasks of the client. It is documented; the shapes of many values in it are only seen in samples.
+//
 // Corresponds with GET /query/client/{clientId} (the `GetClient` operationId).
 func (c *Client) GetClient(ctx context.Context, clientId string, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClientRequest(c.Server, clientId, params)
@@ -633,6 +639,8 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 }
 
 // DownloadFile Download a file that an end client uploaded
+//
+// The bytes of a photo or document, as they are stored. It is a GUESS that the answer may be a redirect to another host.
 //
 // Corresponds with GET /query/file (the `DownloadFile` operationId).
 func (c *Client) DownloadFile(ctx context.Context, params *DownloadFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1130,6 +1138,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetClientWithResponse Get everything that one end client submitted, over all workflows
 	//
+	// The profile has each flow's fields, files and checks, and the notes and tasks of the client. It is documented; the shapes of many values in it are only seen in samples.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /query/client/{clientId} (the `GetClient` operationId).
@@ -1146,6 +1156,8 @@ type ClientWithResponsesInterface interface {
 	ListClientsWithResponse(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*ListClientsResponse, error)
 
 	// DownloadFileWithResponse Download a file that an end client uploaded
+	//
+	// The bytes of a photo or document, as they are stored. It is a GUESS that the answer may be a redirect to another host.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1606,6 +1618,8 @@ func (c *ClientWithResponses) FetchTokenV1WithResponse(ctx context.Context, para
 
 // GetClientWithResponse Get everything that one end client submitted, over all workflows
 //
+// The profile has each flow's fields, files and checks, and the notes and tasks of the client. It is documented; the shapes of many values in it are only seen in samples.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /query/client/{clientId} (the `GetClient` operationId).
@@ -1634,6 +1648,8 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 }
 
 // DownloadFileWithResponse Download a file that an end client uploaded
+//
+// The bytes of a photo or document, as they are stored. It is a GUESS that the answer may be a redirect to another host.
 //
 // Returns a wrapper object for the known response body format(s).
 //
