@@ -356,8 +356,7 @@ func TestTrap_answers_are_capped_after_decompression(t *testing.T) {
 }
 
 // The cap itself still fits, whether or not the server tells the length.
-// An answer of unknown length that is over the cap is read no further: its end may
-// never come.
+// An answer of unknown length is not read beyond the cap: its end may never come.
 func TestTrap_answers_without_an_end_are_left_at_the_cap(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, srv *truliootest.Server) {

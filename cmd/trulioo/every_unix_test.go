@@ -344,13 +344,13 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
-// silence puts a receiver of callbacks into the place of the other that never answers;
-// asked gets something for each request.
+// silence replaces the receiver of callbacks by one that never answers. asked gets a
+// value for each request.
 func (s *stage) silence(t *testing.T) (asked chan bool) {
 	t.Helper()
 	asked = make(chan bool, 100)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that the other side goes away
+		_, _ = io.Copy(io.Discard, r.Body) // only after it net/http notices that the other side goes away
 		asked <- true
 		<-r.Context().Done()
 	}))
@@ -359,7 +359,8 @@ func (s *stage) silence(t *testing.T) (asked chan bool) {
 	return asked
 }
 
-// In the middle of a forward too; the vendor is not told that the callback was taken.
+// Ctrl-C also ends the program in the middle of a forward, and the vendor does not get a
+// success for that callback.
 func TestCtrlCInAForward(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -382,7 +383,7 @@ func TestCtrlCInAForward(t *testing.T) {
 	s.clean(t, said.String())
 }
 
-// With a browser that follows the page, and one that waits for the API.
+// Ctrl-C ends the page under a browser that follows it and one that waits for the API.
 func TestCtrlCWhileABrowserLooks(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

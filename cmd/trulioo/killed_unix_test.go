@@ -23,7 +23,7 @@ import (
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
-// tree gives the files below a folder, but for the parts of one of the bundle's own three
+// tree gives the files below a folder. It leaves out the parts of the bundle's own three
 // files that a kill has left: another process may be at work on them.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -110,8 +110,8 @@ func TestFilesAndBundleKilled(t *testing.T) {
 	}
 }
 
-// What listen has acknowledged is kept, whenever it is killed, and a new one goes on in
-// the same folder.
+// Callbacks that listen has acknowledged are kept, whenever it is killed, and a new one
+// goes on in the same folder.
 func TestListenKilled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The terminal that the README shows is what the program prints, but for the time that
-// an export takes.
+// The README's terminal shows the program's output, except the time that an export takes.
 func TestTheTerminalOfTheREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))

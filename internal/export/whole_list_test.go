@@ -6,15 +6,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A list that changes is read until two passes in a row find nothing new, and as
-// long as that is cheap. More passes it takes where no ranges have been read, and most
-// where rows are known to be missing. Without a change, the proof is to come.
+// A list that changes is read until two passes in a row find nothing new, and longer
+// while that is cheap. It takes more passes where no ranges have been read, and most
+// where rows are known to be missing. A list without changes is read until the proof.
 func TestPassesThatAreEnough(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		scanner func(s *Scanner[byte])
 		pass    pass
-		passes  int // without anything new; 0 is without an end
+		passes  int // without anything new; 0 means without an end
 	}{
 		"it stands still":       {pass: pass{counted: true, most: 3, least: 3}},
 		"its count changes":     {pass: pass{counted: true, most: 3, least: 2}, passes: 2},

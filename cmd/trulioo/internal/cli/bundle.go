@@ -55,8 +55,8 @@ is then 3. Only you can read the zip or the folder.`,
 	return command
 }
 
-// writeZip gives the zip its name when it is whole. Until then its parts are in a
-// hidden folder beside it; one that a killed run has left is removed first.
+// writeZip gives the zip its name when it is whole. Until then its parts are in a hidden
+// folder beside it. It first removes the folder of a run that was killed.
 func writeZip(ctx context.Context, client *trulioo.Client, id, name string) (err error) {
 	dir, base := filepath.Dir(name), filepath.Base(name)
 	root, err := os.OpenRoot(dir)

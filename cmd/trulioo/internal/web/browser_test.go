@@ -184,7 +184,7 @@ func (b *tab) shot(name string) {
 	b.do(chromedp.EmulateViewport(1180, 900))
 }
 
-// readmePicture takes the picture that the README shows, which CONTRIBUTING.md tells of.
+// readmePicture takes the README's picture; CONTRIBUTING.md says how it gets there.
 func (b *tab) readmePicture() {
 	b.t.Helper()
 	b.do(chromedp.EmulateViewport(980, 768))
