@@ -51,12 +51,32 @@ func everyCall(t *testing.T, client *trulioo.Client) map[truliootest.Operation][
 	}
 }
 
-// A new route is called with all its parameters, by the golden file and the canary alike.
+// jsonCalls are the calls that get JSON: the tests of untidy answers, of redirects and of
+// errors on the way make all of them.
+func jsonCalls(client *trulioo.Client) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Workflows.List": func(ctx context.Context) error { _, err := client.Workflows.List(ctx, nil); return err },
+		"Clients.List":   func(ctx context.Context) error { _, err := client.Clients.List(ctx, nil); return err },
+		"Clients.Get":    func(ctx context.Context) error { _, err := client.Clients.Get(ctx, "id", nil); return err },
+		"GetJSON":        func(ctx context.Context) error { _, err := client.GetJSON(ctx, "query/clients", nil); return err },
+	}
+}
+
+// A new route is called with all its parameters, by the golden file and the canary
+// alike, and by the tests of what can go wrong with a call.
 func TestEveryRouteIsCalled(t *testing.T) {
 	t.Parallel()
-	calls := everyCall(t, markedServer(t).Client())
-	for operation, path := range tableOfRoutes(t) {
-		assert.NotEmpty(t, calls[truliootest.Operation(operation)], "everyCall has no call of %q, %s", operation, path)
+	srv := markedServer(t)
+	calls := everyCall(t, srv.Client())
+	for _, call := range jsonCalls(srv.Client()) {
+		_ = call(t.Context()) // an error that it is not found will do
+	}
+	for name, path := range tableOfRoutes(t) {
+		operation := truliootest.Operation(name)
+		assert.NotEmpty(t, calls[operation], "everyCall has no call of %q, %s", operation, path)
+		if operation != truliootest.DownloadFile {
+			assert.Positive(t, srv.Count(operation), "jsonCalls has no call of %q, %s", operation, path)
+		}
 	}
 }
 

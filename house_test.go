@@ -142,7 +142,7 @@ func TestAPI(t *testing.T) {
 	digest := sha256.Sum256([]byte(api))
 	line := "API: `" + hex.EncodeToString(digest[:6]) + "`"
 	section := newestSection(t)
-	assert.Contains(t, section, line, "say in CHANGELOG.md what changed in the exported API, with this line below")
+	assert.True(t, strings.Contains(section, line), "say in CHANGELOG.md what changed in the exported API, and end the section with this line: %s", line) //nolint:testifylint // Contains prints the whole section
 	assert.Regexp(t, `(?m)^- \w`, section, "the section that names the digest says what changed")
 }
 

@@ -119,7 +119,7 @@ func TestRedactMethods(t *testing.T) {
 		}
 		got, err := os.ReadFile(name)
 		require.NoError(t, err)
-		assert.Equal(t, want, strings.ReplaceAll(string(got), "\r\n", "\n"), "go test -run TestRedactMethods -update . writes the file anew")
+		assert.Equal(t, want, strings.ReplaceAll(string(got), "\r\n", "\n"), "make golden writes %s anew", name)
 	}
 
 	for name := range parsedFiles(t) {

@@ -313,16 +313,6 @@ func TestJSONRedirectToAnotherOriginIsRefused(t *testing.T) {
 	assert.Empty(t, other.got())
 }
 
-// jsonCalls are all calls that get JSON.
-func jsonCalls(client *trulioo.Client) map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
-		"Workflows.List": func(ctx context.Context) error { _, err := client.Workflows.List(ctx, nil); return err },
-		"Clients.List":   func(ctx context.Context) error { _, err := client.Clients.List(ctx, nil); return err },
-		"Clients.Get":    func(ctx context.Context) error { _, err := client.Clients.Get(ctx, "id", nil); return err },
-		"GetJSON":        func(ctx context.Context) error { _, err := client.GetJSON(ctx, "query/clients", nil); return err },
-	}
-}
-
 func TestJSONRedirectWithinTheOriginKeepsTheBearer(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)

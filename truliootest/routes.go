@@ -103,6 +103,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 		s.serveClient(w, r, to)
 	case to.operation == DownloadFile:
 		s.serveFile(w, r, to.account)
+	default:
+		panic("truliootest: serve has no answer for the operation " + string(to.operation))
 	}
 }
 
