@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +58,12 @@ func TestTrap_transports_that_nethttp_accepts(t *testing.T) {
 		"a request without a URL": {func() (*http.Response, error) {
 			return &http.Response{StatusCode: 429, Request: new(http.Request)}, nil
 		}, 429},
+		"a body longer than it said": {func() (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: 29, Body: io.NopCloser(strings.NewReader(`{"data":[],"totalElements":0}x`))}, nil
+		}, -1},
+		"a body shorter than it said": {func() (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: 30, Body: io.NopCloser(strings.NewReader(`{"data":[],"totalElements":0}`))}, nil
+		}, -1},
 		"nothing": {func() (*http.Response, error) { return nil, nil }, -1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,7 +54,10 @@ func TestExportWhereBoundsAreIgnored(t *testing.T) {
 			case "before", "both":
 				want = append(want, all[100].Client.ID)
 			}
+			var report trulioo.ExportReport
+			opts.OnReport = func(r trulioo.ExportReport) { report = r }
 			assert.ElementsMatch(t, want, exportedIDs(exported(t, client, opts)))
+			assert.Equal(t, map[string]int{"none": 0, "after": 20, "before": 29, "both": 49}[name], report.Dropped, "each row that is dropped is told")
 		})
 	}
 }

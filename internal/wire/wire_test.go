@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -198,6 +199,33 @@ func TestUnmarshalNoticesEveryCut(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut at %d", i)
 	}
 }
+
+// A list over the bound is an error, packed in a string too: read as absent it would
+// hide what is in it.
+func TestTooManyElementsAreAnErrorHoweverPacked(t *testing.T) {
+	t.Parallel()
+	rows := "[" + strings.Repeat("{},", 20_000) + "{}]"
+	packed := strconv.Quote(rows)
+	for name, in := range map[string]string{
+		"plain":           `{"rows":` + rows + `}`,
+		"packed":          `{"rows":` + packed + `}`,
+		"packed, then id": `{"rows":` + packed + `,"id":"a"}`,
+		"below a map":     `{"byId":{"a":{"rows":` + packed + `}}}`,
+	} {
+		var got nested
+		require.ErrorIs(t, Unmarshal([]byte(in), &got), ErrMany, name)
+		assert.Zero(t, got, name)
+	}
+}
+
+// nested has rows that take much more than their text.
+type nested struct {
+	ID   string            `json:"id"`
+	Rows []wide            `json:"rows"`
+	ByID map[string]nested `json:"byId"`
+}
+
+type wide struct{ A, B, C, D, E, F, G, H string }
 
 func TestText(t *testing.T) {
 	t.Parallel()
