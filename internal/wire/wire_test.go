@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -206,10 +207,17 @@ func TestTooManyElementsAreAnErrorHoweverPacked(t *testing.T) {
 	t.Parallel()
 	rows := "[" + strings.Repeat("{},", 20_000) + "{}]"
 	packed := strconv.Quote(rows)
+	var members strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&members, `"%d":{},`, i)
+	}
+	object := `{` + members.String() + `"z":{}}`
 	for name, in := range map[string]string{
 		"plain":           `{"rows":` + rows + `}`,
 		"packed":          `{"rows":` + packed + `}`,
 		"packed, then id": `{"rows":` + packed + `,"id":"a"}`,
+		"a map":           `{"byId":` + object + `}`,
+		"a packed map":    `{"byId":` + strconv.Quote(object) + `}`,
 		"below a map":     `{"byId":{"a":{"rows":` + packed + `}}}`,
 	} {
 		var got nested
