@@ -59,8 +59,10 @@ func TestKilledAtEveryRequest(t *testing.T) {
 		}
 	}
 	var exit *exec.ExitError
-	require.ErrorAs(t, command("only one").Run(), &exit)
-	assert.Equal(t, 2, exit.ExitCode())
+	for _, wrong := range [][]string{{"only one"}, {"-id", id, dir}, {"-x", dir}} {
+		require.ErrorAs(t, command(wrong...).Run(), &exit)
+		assert.Equal(t, 2, exit.ExitCode())
+	}
 	_, err = command("000000000000000000000000", dir).Output()
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, 1, exit.ExitCode())

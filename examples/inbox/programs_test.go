@@ -111,6 +111,11 @@ func TestTheNightlyProgramIsKilled(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	srv.Heal()
 
+	wrong := start()
+	wrong.Args = append(wrong.Args, "-out", "x")
+	require.Error(t, wrong.Run())
+	assert.Equal(t, 2, wrong.ProcessState.ExitCode())
+
 	out, err := start().CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Regexp(t, `\{New:70 Modified:0 Unchanged:50 Gone:0 Failed:0\}\n$`, string(out), "what the first one has stored stays")

@@ -55,6 +55,10 @@ func TestNightsThatAreKilled(t *testing.T) {
 		require.True(t, killed.Load())
 		require.Error(t, err)
 	}
+	wrong := night()
+	wrong.Args = append(wrong.Args, "-out", "x")
+	require.Error(t, wrong.Run())
+	assert.Equal(t, 2, wrong.ProcessState.ExitCode())
 	out, err = night().CombinedOutput()
 	require.NoError(t, err, string(out))
 	s, err := openStore(filepath.Join(dir, "sync-out"))

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"maps"
@@ -15,6 +16,7 @@ import (
 )
 
 func main() {
+	flag.Parse() // there are none: a wrong one exits with 2
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	client, err := trulioo.NewClientFromEnv()

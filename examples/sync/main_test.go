@@ -42,6 +42,20 @@ func TestEveryNight(t *testing.T) {
 	assert.Len(t, s.modified, 301, "one more, and who is gone is told and stays")
 }
 
+// A quiet night of 3,000 clients reads the list and no profile.
+func TestAQuietNightOf3000(t *testing.T) {
+	t.Parallel()
+	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 3000, Seed: 2})))
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, sync(t.Context(), srv.Client(), dir))
+	srv.ResetCounts()
+	require.NoError(t, sync(t.Context(), srv.Client(), dir))
+	assert.Zero(t, srv.Count(truliootest.GetClient))
+	lists := srv.Count(truliootest.ListClients)
+	assert.Less(t, lists, 250, "the list is read more than once, to prove it")
+	t.Log(lists, "requests for the list")
+}
+
 // Stopped at any moment, with a line cut off, it goes on and nobody is missing.
 func TestNightsThatAreCutShort(t *testing.T) {
 	t.Parallel()
