@@ -312,8 +312,7 @@ func TestSaveAllIsKilled(t *testing.T) {
 		for _, after := range []int64{0, 1, 150_000, size - 1, size} {
 			dir := t.TempDir()
 			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSaveAllIsKilled$") //nolint:gosec // itself
-			child.Env = append(os.Environ(), saveAllChild+"="+dir, "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
-				"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret)
+			child.Env = append(append(os.Environ(), srv.Environ()...), saveAllChild+"="+dir)
 			var killed atomic.Bool
 			started := make(chan struct{})
 			fault := srv.Fail(truliootest.DownloadFile, truliootest.Handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {

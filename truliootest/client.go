@@ -19,6 +19,21 @@ func (s *Server) OptionsV1() []trulioo.Option {
 	return append(s.shared(), trulioo.WithAPIVersion(trulioo.V1))
 }
 
+// Environ lists the variables with which trulioo.NewClientFromEnv reaches the live
+// account with API version 2, each as "name=value", for a program under test:
+//
+//	cmd.Env = append(os.Environ(), server.Environ()...)
+//
+// TRULIOO_ENVIRONMENT and TRULIOO_API_VERSION are empty, so that this process's own do not
+// choose another account. Another process cannot reach a server that is InMemory.
+func (s *Server) Environ() []string {
+	return []string{
+		"TRULIOO_CLIENT_ID=" + s.ClientID, "TRULIOO_CLIENT_SECRET=" + s.ClientSecret,
+		"TRULIOO_BASE_URL=" + s.BaseURL, "TRULIOO_TOKEN_URL=" + s.TokenURL,
+		"TRULIOO_ENVIRONMENT=", "TRULIOO_API_VERSION=",
+	}
+}
+
 func (s *Server) shared() []trulioo.Option {
 	return []trulioo.Option{
 		trulioo.WithCredentials(s.ClientID, s.ClientSecret),

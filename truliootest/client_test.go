@@ -2,6 +2,7 @@ package truliootest_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -171,4 +172,21 @@ func invented(t *testing.T, account *truliootest.Account, id string, full bool) 
 	profile := new(trulioo.Profile)
 	require.NoError(t, profile.UnmarshalJSON(raw))
 	return profile
+}
+
+func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets variables
+	t.Setenv("TRULIOO_ENVIRONMENT", "test")
+	t.Setenv("TRULIOO_API_VERSION", "v1")
+	srv := truliootest.NewServer(t)
+	for _, variable := range srv.Environ() {
+		name, value, ok := strings.Cut(variable, "=")
+		require.True(t, ok)
+		t.Setenv(name, value)
+	}
+	client, err := trulioo.NewClientFromEnv()
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	page, err := client.Clients.List(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, srv.Live.Len(), page.TotalElements)
 }

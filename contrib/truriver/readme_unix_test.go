@@ -30,8 +30,7 @@ func TestTheProgramOfTheREADME(t *testing.T) {
 	require.NoError(t, err, string(out))
 	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 60, Seed: 1})))
 	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "TRULIOO_") })
-	env = append(env, "DATABASE_URL="+newDatabase(t), "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
-		"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret)
+	env = append(append(env, srv.Environ()...), "DATABASE_URL="+newDatabase(t))
 
 	first := exec.CommandContext(t.Context(), program)
 	first.Env = env

@@ -37,8 +37,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "person")
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Env = append(os.Environ(), "TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret, "TRULIOO_BASE_URL="+srv.BaseURL,
-			"TRULIOO_TOKEN_URL="+srv.TokenURL, "TRULIOO_ENVIRONMENT=", "TRULIOO_API_VERSION=")
+		cmd.Env = append(os.Environ(), srv.Environ()...)
 		return cmd
 	}
 	for _, fault := range []truliootest.Effect{truliootest.Hang(), truliootest.Stall(10_000, time.Minute)} {

@@ -34,9 +34,7 @@ func build(t *testing.T) string {
 // command is the program against a server.
 func command(ctx context.Context, program string, srv *truliootest.Server, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(),
-		"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret,
-		"TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL)
+	cmd.Env = append(os.Environ(), srv.Environ()...)
 	return cmd
 }
 
@@ -126,10 +124,8 @@ func TestKilledFiftyTimes(t *testing.T) {
 // runAgainst is the program in this process.
 func runAgainst(t *testing.T, srv *truliootest.Server, args ...string) (string, error) {
 	t.Helper()
-	for name, value := range map[string]string{
-		"TRULIOO_CLIENT_ID": srv.ClientID, "TRULIOO_CLIENT_SECRET": srv.ClientSecret,
-		"TRULIOO_BASE_URL": srv.BaseURL, "TRULIOO_TOKEN_URL": srv.TokenURL,
-	} {
+	for _, variable := range srv.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 	var out bytes.Buffer

@@ -28,9 +28,9 @@ func program(t *testing.T, name string, srv *truliootest.Server, database string
 	require.NoError(t, err, string(built))
 	return func() *exec.Cmd {
 		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path)
-		cmd.Env = append(os.Environ(), "DATABASE="+database,
-			"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret, "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
-			"TRULIOO_ENVIRONMENT=", "TRULIOO_API_VERSION=", "TRULIOO_WEBHOOK_TOKEN="+truliootest.WebhookToken, "TRULIOO_WEBHOOK_SECRET="+truliootest.WebhookSecret)
+		cmd.Env = append(os.Environ(), srv.Environ()...)
+		cmd.Env = append(cmd.Env, "DATABASE="+database,
+			"TRULIOO_WEBHOOK_TOKEN="+truliootest.WebhookToken, "TRULIOO_WEBHOOK_SECRET="+truliootest.WebhookSecret)
 		return cmd
 	}
 }

@@ -29,8 +29,7 @@ func TestNightsThatAreKilled(t *testing.T) {
 	night := func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), program)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "TRULIOO_BASE_URL="+srv.BaseURL, "TRULIOO_TOKEN_URL="+srv.TokenURL,
-			"TRULIOO_CLIENT_ID="+srv.ClientID, "TRULIOO_CLIENT_SECRET="+srv.ClientSecret)
+		cmd.Env = append(os.Environ(), srv.Environ()...)
 		return cmd
 	}
 	for _, at := range []struct {
