@@ -87,3 +87,13 @@ func verify(t *testing.T, dir string, files int) {
 	require.NoError(t, errors.Join(err))
 	assert.Empty(t, left)
 }
+
+// The program is 15 lines: those inside main.
+func TestProgramIsShort(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	_, body, _ := strings.Cut(string(text), "func main() {\n")
+	body, _, _ = strings.Cut(body, "\n}\n")
+	assert.LessOrEqual(t, strings.Count(body, "\n")+1, 15)
+}

@@ -123,3 +123,19 @@ func TestTheNightlyProgramIsKilled(t *testing.T) {
 	require.NoError(t, err, string(out))
 	assert.Equal(t, fmt.Sprintf("%+v\n", trusql.SyncReport{Unchanged: 120}), string(out))
 }
+
+// The programs are short: lines without comments and blanks, imports included.
+func TestProgramsAreShort(t *testing.T) {
+	t.Parallel()
+	for name, most := range map[string]int{"nightly": 60, "webhook": 40} {
+		text, err := os.ReadFile(filepath.Join(name, "main.go"))
+		require.NoError(t, err)
+		lines := 0
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines++
+			}
+		}
+		assert.LessOrEqual(t, lines, most, name)
+	}
+}
