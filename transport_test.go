@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -361,9 +362,9 @@ func TestTrap_answers_without_an_end_are_left_at_the_cap(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, srv *truliootest.Server) {
 		client := srv.Client(trulioo.WithMaxResponseBytes(1 << 20))
-		sent := 0
+		var sent atomic.Int64
 		srv.Fail(truliootest.GetClient, truliootest.Handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-			for piece := make([]byte, 64<<10); sent < 64<<20; sent += len(piece) {
+			for piece := make([]byte, 64<<10); sent.Load() < 64<<20; sent.Add(int64(len(piece))) {
 				if _, err := w.Write(piece); err != nil {
 					return
 				}
@@ -371,7 +372,7 @@ func TestTrap_answers_without_an_end_are_left_at_the_cap(t *testing.T) {
 		}))
 		_, err := client.Clients.Get(t.Context(), "x", nil)
 		require.ErrorIs(t, err, trulioo.ErrTooLarge)
-		assert.Less(t, sent, 2<<20)
+		assert.Less(t, sent.Load(), int64(2<<20))
 	})
 }
 
