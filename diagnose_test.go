@@ -108,7 +108,7 @@ func dialectChoices(t *testing.T) [][]int {
 		}
 		choices = longer
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same choices each time
+	random := rand.New(rand.NewPCG(1, 2)) // the same choices each time
 	for _, setting := range dialectSettings[every:] {
 		for i := range choices {
 			choices[i] = append(choices[i], random.IntN(setting.values))

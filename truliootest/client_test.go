@@ -174,7 +174,7 @@ func invented(t *testing.T, account *truliootest.Account, id string, full bool) 
 	return profile
 }
 
-func TestEnviron(t *testing.T) { //nolint:paralleltest // it sets variables
+func TestEnviron(t *testing.T) {
 	t.Setenv("TRULIOO_ENVIRONMENT", "test")
 	t.Setenv("TRULIOO_API_VERSION", "v1")
 	srv := truliootest.NewServer(t)
