@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +47,6 @@ func Start(s Settings) (*Sandbox, error) {
 	opts := []truliootest.Option{
 		truliootest.WithLive(account(s.Clients, 2)),
 		truliootest.WithTest(truliootest.NewAccount(truliootest.AccountSpec{Clients: 20, Seed: 3, Spacing: 3 * time.Hour, Mocks: true})),
-		truliootest.WithLatency(s.Latency),
 	}
 	if s.Address == "" {
 		opts = append(opts, truliootest.InMemory())
@@ -71,6 +71,15 @@ func (b *Sandbox) handle(w http.ResponseWriter, r *http.Request, next http.Handl
 	answer := &noted{ResponseWriter: w}
 	begun := time.Now()
 	defer func() { b.log(r, answer, time.Since(begun)) }()
+	if b.settings.Latency > 0 && !strings.HasSuffix(b.TokenURL, r.URL.Path) {
+		late := time.NewTimer(b.settings.Latency)
+		defer late.Stop()
+		select {
+		case <-late.C:
+		case <-r.Context().Done(): // nobody waits for it
+			return
+		}
+	}
 	switch {
 	case b.settings.Failing > 0 && rand.Float64() < b.settings.Failing: //nolint:gosec // no secret
 		b.fail(answer)
