@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/internal/postgrestest"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
@@ -55,7 +55,7 @@ func TestPostgres(t *testing.T) {
 	require.Zero(t, code, out)
 	assert.Regexp(t, `^0 new, 2 changed, 118 unchanged, 0 gone and kept, 0 failed`, out, "those without a date are fetched again")
 
-	records, end, err := keep.Read(t.Context(), address)
+	records, end, err := exportstore.Read(t.Context(), address)
 	require.NoError(t, err)
 	n := 0
 	for r, err := range records {

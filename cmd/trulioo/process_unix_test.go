@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
 
@@ -41,7 +41,7 @@ func newCommand(t *testing.T, srv *truliootest.Server, args ...string) *exec.Cmd
 func kept(t *testing.T, place string) map[string]any {
 	t.Helper()
 	found := map[string]any{}
-	records, end, err := keep.Read(t.Context(), place)
+	records, end, err := exportstore.Read(t.Context(), place)
 	require.NoError(t, err)
 	for r, err := range records {
 		require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/bundle"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 func (a *app) bundle() *cobra.Command {
@@ -65,7 +65,7 @@ func writeZip(ctx context.Context, client *trulioo.Client, id, name string) (err
 	}
 	defer root.Close() //nolint:errcheck // each file was closed
 	work := "." + base + ".unfinished"
-	unlock, err := keep.Lock(root, work+".lock")
+	unlock, err := exportstore.Lock(root, work+".lock")
 	if err != nil {
 		return err
 	}

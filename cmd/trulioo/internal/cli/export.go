@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportruns"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
@@ -63,18 +63,18 @@ func checkAddress(flag, address string) error {
 }
 
 // open opens the place for an account.
-func (p *placeFlags) open(ctx context.Context, account string) (keep.Store, error) {
+func (p *placeFlags) open(ctx context.Context, account string) (exportstore.Store, error) {
 	switch {
 	case p.folder != "":
-		return keep.OpenFolder(p.folder, account, p.files)
+		return exportstore.OpenFolder(p.folder, account, p.files)
 	case p.sqlite != "":
-		return keep.OpenSQLite(ctx, p.sqlite)
+		return exportstore.OpenSQLite(ctx, p.sqlite)
 	case p.postgres != "":
-		return keep.OpenPostgres(ctx, p.postgres)
+		return exportstore.OpenPostgres(ctx, p.postgres)
 	case p.csv != "":
-		return keep.OpenCSV(p.csv)
+		return exportstore.OpenCSV(p.csv)
 	}
-	return keep.OpenParquet(p.parquet)
+	return exportstore.OpenParquet(p.parquet)
 }
 
 // kind names the kind of place in one word.
@@ -123,7 +123,7 @@ table trulioo_failed, or in FILE.failed.ndjson. The exit code is then 3, and the
 	command.Flags().IntVar(&concurrency, "concurrency", 8, "how many profiles and files to fetch at once")
 	command.Flags().BoolVar(&bare, "no-details", false, "without the full service details: smaller and faster, screenings are unknown")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
-		job := &keep.Job{Filter: filter.filter(), Concurrency: concurrency, Details: !bare, Files: place.files}
+		job := &exportstore.Job{Filter: filter.filter(), Concurrency: concurrency, Details: !bare, Files: place.files}
 		return a.keepPeople(cmd.Context(), "export", &place, job)
 	}
 	return command
@@ -148,13 +148,13 @@ every change.`,
 	command.Flags().BoolVar(&bare, "no-details", false, "without the full service details")
 	command.Flags().BoolVar(&forget, "delete-gone", false, "delete clients who are no longer in the account")
 	command.RunE = func(cmd *cobra.Command, _ []string) error {
-		job := &keep.Job{Concurrency: concurrency, Details: !bare, Files: place.files, Gone: true, DeleteGone: forget}
+		job := &exportstore.Job{Concurrency: concurrency, Details: !bare, Files: place.files, Gone: true, DeleteGone: forget}
 		return a.keepPeople(cmd.Context(), "sync", &place, job)
 	}
 	return command
 }
 
-func (a *app) keepPeople(ctx context.Context, command string, place *placeFlags, job *keep.Job) error {
+func (a *app) keepPeople(ctx context.Context, command string, place *placeFlags, job *exportstore.Job) error {
 	if err := place.check(); err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (a *app) keepPeople(ctx context.Context, command string, place *placeFlags,
 		return err
 	}
 	job.Client, job.Account = x.client, x.digest
-	board := runs.Begin(runs.Run{Command: command, Account: x.name, Place: place.kind()})
+	board := exportruns.Begin(exportruns.Run{Command: command, Account: x.name, Place: place.kind()})
 	meter := term.NewProgress(a.err)
 	job.OnProgress = func(p trulioo.ExportProgress) {
 		a.showProgress(meter, p)
@@ -203,7 +203,7 @@ func (a *app) showProgress(meter *term.Progress, p trulioo.ExportProgress) {
 	meter.Show(done, max(p.Total, done), p.Rate, more)
 }
 
-func (a *app) report(job *keep.Job, r keep.Result, took time.Duration) {
+func (a *app) report(job *exportstore.Job, r exportstore.Result, took time.Duration) {
 	fmt.Fprintf(a.out, "%d new, %d changed, %d unchanged", r.New, r.Changed, r.Unchanged)
 	if job.Gone {
 		word := "gone and kept"

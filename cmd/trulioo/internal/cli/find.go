@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
 )
 
@@ -31,7 +31,7 @@ func (s *sought) question() string {
 
 // is reports whether a record fits: an email or an external id as a whole, a
 // name by each of its words, all without regard to case.
-func (s *sought) is(r keep.Record) bool {
+func (s *sought) is(r exportstore.Record) bool {
 	switch {
 	case s.email:
 		return among(r.Email, s.value)
@@ -48,7 +48,7 @@ func (s *sought) is(r keep.Record) bool {
 }
 
 func among(column, value string) bool {
-	for part := range strings.SplitSeq(column, keep.Several) {
+	for part := range strings.SplitSeq(column, exportstore.Several) {
 		if strings.EqualFold(strings.TrimSpace(part), value) {
 			return true
 		}
@@ -106,7 +106,7 @@ func (a *app) search(ctx context.Context, s *sought, in string, show bool) (err 
 	}
 	table := a.foundTable(show)
 	found := 0
-	each := func(r keep.Record) error {
+	each := func(r exportstore.Record) error {
 		if !s.is(r) {
 			return nil
 		}
@@ -124,10 +124,10 @@ func (a *app) search(ctx context.Context, s *sought, in string, show bool) (err 
 	return err
 }
 
-func (a *app) foundTable(show bool) func(keep.Record) error {
+func (a *app) foundTable(show bool) func(exportstore.Record) error {
 	table := term.NewTable(a.out, term.Column{Title: "id", Width: 24}, term.Column{Title: "status", Width: 14},
 		term.Column{Title: "created", Width: 16}, term.Column{Title: "name", Width: 24}, term.Column{Title: "email"})
-	return func(r keep.Record) error {
+	return func(r exportstore.Record) error {
 		name := r.FullName
 		for _, other := range []string{strings.TrimSpace(r.FirstName + " " + r.LastName), r.CompanyName} {
 			if name == "" {
@@ -144,8 +144,8 @@ func (a *app) foundTable(show bool) func(keep.Record) error {
 }
 
 // lookIn reads an export.
-func lookIn(ctx context.Context, in string, each func(keep.Record) error) error {
-	records, end, err := keep.Read(ctx, in)
+func lookIn(ctx context.Context, in string, each func(exportstore.Record) error) error {
+	records, end, err := exportstore.Read(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func lookIn(ctx context.Context, in string, each func(keep.Record) error) error 
 }
 
 // lookThrough reads the account.
-func (a *app) lookThrough(ctx context.Context, each func(keep.Record) error) error {
+func (a *app) lookThrough(ctx context.Context, each func(exportstore.Record) error) error {
 	x, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (a *app) lookThrough(ctx context.Context, each func(keep.Record) error) err
 			failed++
 			continue
 		}
-		if err := each(keep.NewRecord(x.digest, item.Client, item.Profile, false)); err != nil {
+		if err := each(exportstore.NewRecord(x.digest, item.Client, item.Profile, false)); err != nil {
 			return err
 		}
 	}

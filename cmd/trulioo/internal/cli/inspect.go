@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/callback"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 )
 
@@ -80,14 +80,14 @@ func (a *app) serveInspect(ctx context.Context, address, hookAt, forward, in str
 }
 
 // recordsOf reads an export, which must be the account's own.
-func recordsOf(ctx context.Context, in, digest string) ([]keep.Record, error) {
+func recordsOf(ctx context.Context, in, digest string) ([]exportstore.Record, error) {
 	if err := checkPlace(in); err != nil {
 		return nil, err
 	}
-	var records []keep.Record
-	err := lookIn(ctx, in, func(r keep.Record) error {
+	var records []exportstore.Record
+	err := lookIn(ctx, in, func(r exportstore.Record) error {
 		if r.Account != digest {
-			return keep.ErrAnotherAccount
+			return exportstore.ErrAnotherAccount
 		}
 		records = append(records, r)
 		return nil

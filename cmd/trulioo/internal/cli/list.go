@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/dates"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/term"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/when"
 )
 
 // listing holds the flags that the two lists share.
@@ -280,7 +280,7 @@ type timeFlag struct{ time.Time }
 
 // Set reads a time.
 func (t *timeFlag) Set(text string) (err error) {
-	if t.Time, err = when.Parse(text, time.Now()); err != nil {
+	if t.Time, err = dates.Parse(text, time.Now()); err != nil {
 		return usage(err.Error())
 	}
 	return nil

@@ -23,7 +23,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/bundle"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportruns"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
@@ -255,7 +255,7 @@ func TestWithoutScript(t *testing.T) {
 	assert.NotContains(t, b.text(), "Copy the command", "a button that needs script is not shown")
 	b.do(chromedp.Click(`main section form button`), chromedp.WaitVisible(".said"))
 	assert.Contains(t, b.text(), "Sent again: 200.")
-	runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"}).End(nil)
+	exportruns.Begin(exportruns.Run{Command: "export", Account: "sandbox", Place: "SQLite"}).End(nil)
 	b.do(chromedp.Click(`nav a[href="/exports"]`), chromedp.WaitVisible("#runs progress"))
 	assert.NotContains(t, b.text(), "Live.", "no script has run")
 	b.mu.Lock()
@@ -326,7 +326,7 @@ func TestInABrowser(t *testing.T) {
 	assert.NotContains(t, b.text(), truliootest.WebhookToken)
 	b.byKeyboard("callback")
 	b.shot("callback")
-	running, failed := runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"}), runs.Begin(runs.Run{Command: "sync", Account: "sandbox", Place: "a folder"})
+	running, failed := exportruns.Begin(exportruns.Run{Command: "export", Account: "sandbox", Place: "SQLite"}), exportruns.Begin(exportruns.Run{Command: "sync", Account: "sandbox", Place: "a folder"})
 	running.Progress(trulioo.ExportProgress{Done: 90, Failed: 2, Total: 240})
 	failed.Progress(trulioo.ExportProgress{Done: 12, Total: 240})
 	failed.End(trulioo.ErrPaging)

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/when"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/dates"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportruns"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 // overview shows the account over time.
@@ -66,7 +66,7 @@ func (a asked) options() (*trulioo.ClientListOptions, error) {
 		if text == "" {
 			continue
 		}
-		if *at, err = when.Parse(text, time.Now()); err != nil {
+		if *at, err = dates.Parse(text, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +92,7 @@ type clientsView struct {
 	Statuses   []trulioo.Status
 	Workflows  []*trulioo.Workflow
 	Rows       []*trulioo.EndClient
-	Found      []keep.Record // in place of Rows in a search
+	Found      []exportstore.Record // in place of Rows in a search
 	Searched   int
 	From       string
 	Total      int
@@ -139,7 +139,7 @@ func (w *Server) clients(to http.ResponseWriter, r *http.Request) {
 
 // search looks for an id in the account, and for words in the records that the page knows.
 func (w *Server) search(to http.ResponseWriter, r *http.Request, v clientsView) {
-	if keep.Name(v.Asked.Q) == v.Asked.Q && len(v.Asked.Q) == 24 {
+	if exportstore.Name(v.Asked.Q) == v.Asked.Q && len(v.Asked.Q) == 24 {
 		http.Redirect(to, r, "/clients/"+url.PathEscape(v.Asked.Q), http.StatusSeeOther)
 		return
 	}
@@ -191,7 +191,7 @@ func (w *Server) client(to http.ResponseWriter, r *http.Request) {
 
 // exports shows the exports of this machine.
 func (w *Server) exports(to http.ResponseWriter, r *http.Request) {
-	found, err := runs.List(time.Now())
+	found, err := exportruns.List(time.Now())
 	if err != nil {
 		w.problem(to, r, http.StatusInternalServerError, "The folder of runs cannot be read.")
 		return

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/callback"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportruns"
 )
 
 // received is a delivery as a row shows it.
@@ -172,7 +172,7 @@ func (w *Server) stream(to http.ResponseWriter, r *http.Request) {
 		case d := <-deliveries:
 			send(to, "callback", w.fragment("callback-row", rowOf(d)))
 		case <-tick.C:
-			found, _ := runs.List(time.Now())
+			found, _ := exportruns.List(time.Now())
 			if html := w.fragment("runs", found); html != last {
 				last = html
 				send(to, "runs", html)
@@ -215,7 +215,7 @@ var functions = template.FuncMap{
 	"words":   func(text string) string { return strings.ToLower(strings.ReplaceAll(text, "_", " ")) },
 	"add":     func(a, b int) int { return a + b },
 	"percent": func(a, b int) int { return a * 100 / max(b, 1) },
-	"left": func(r runs.Run) string {
+	"left": func(r exportruns.Run) string {
 		if r.Rate <= 0 || r.State != "running" {
 			return ""
 		}

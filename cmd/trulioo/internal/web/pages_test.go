@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/runs"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportruns"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/web"
 	"github.com/trulioo-go/trulioo/truliootest"
 )
@@ -174,7 +174,7 @@ func TestTheStream(t *testing.T) {
 	require.NoError(t, p.box.SendEvent(t.Context(), p.receiver.URL, truliootest.NewEvent(trulioo.EventFlowEnd, truliootest.EventSpec{})))
 	until("event: callback")
 	until("FLOW_END")
-	board := runs.Begin(runs.Run{Command: "export", Account: "sandbox", Place: "SQLite"})
+	board := exportruns.Begin(exportruns.Run{Command: "export", Account: "sandbox", Place: "SQLite"})
 	board.Progress(trulioo.ExportProgress{Done: 3, Total: 12})
 	until("event: runs")
 	until("export to SQLite")
@@ -200,7 +200,7 @@ func TestThePictureCountsWhatIsThere(t *testing.T) {
 		}
 		profile, err := p.client.Clients.Get(t.Context(), row.ID, &trulioo.GetOptions{FullServiceDetails: true})
 		require.NoError(t, err)
-		record := keep.NewRecord("", row, profile, true)
+		record := exportstore.NewRecord("", row, profile, true)
 		outcomes[record.Screening]++
 		for name := range strings.SplitSeq(record.FailedSources, "; ") {
 			failed[name]++

@@ -17,7 +17,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/callback"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 //go:embed pages/*.html
@@ -35,14 +35,14 @@ var icon []byte
 // Settings are the settings of the page.
 type Settings struct {
 	Client    *trulioo.Client
-	Account   string        // its name
-	Digest    string        // tells its records from another's
-	Show      bool          // values unmasked from the start
-	Records   []keep.Record // of an export, if there is one
-	From      string        // where these are from, for people
-	ReadAll   bool          // read profiles for the charts without being asked: the sandbox costs nothing
-	Callbacks *callback.Log // the received callbacks
-	Hook      string        // where callbacks are received; "" if nowhere
+	Account   string               // its name
+	Digest    string               // tells its records from another's
+	Show      bool                 // values unmasked from the start
+	Records   []exportstore.Record // of an export, if there is one
+	From      string               // where these are from, for people
+	ReadAll   bool                 // read profiles for the charts without being asked: the sandbox costs nothing
+	Callbacks *callback.Log        // the received callbacks
+	Hook      string               // where callbacks are received; "" if nowhere
 	Again     func(context.Context, callback.Delivery) (status int, err error)
 }
 

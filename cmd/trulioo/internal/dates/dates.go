@@ -1,5 +1,5 @@
-// Package when reads the times that people type.
-package when
+// Package dates reads the times that people type.
+package dates
 
 import (
 	"errors"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 // days is how many days the picture has.
@@ -172,7 +172,7 @@ func drawRanks(texts []string, counts map[string]int, class func(string) string)
 }
 
 // screenings counts the outcomes of the clients that were screened.
-func screenings(records []keep.Record) Ranks {
+func screenings(records []exportstore.Record) Ranks {
 	counts := map[string]int{}
 	for _, r := range records {
 		if r.Screening != "" {
@@ -184,7 +184,7 @@ func screenings(records []keep.Record) Ranks {
 }
 
 // sources counts, for the ten worst data sources, the clients for whom they failed.
-func sources(records []keep.Record) Ranks {
+func sources(records []exportstore.Record) Ranks {
 	counts := map[string]int{}
 	for _, r := range records {
 		for name := range strings.SplitSeq(r.FailedSources, "; ") {

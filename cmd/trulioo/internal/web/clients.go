@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 // sample is how many profiles are read for the charts at most.
@@ -21,7 +21,7 @@ const listed = 2000
 // people are the clients that the page knows, from an export or from the account.
 type people struct {
 	mu       sync.Mutex
-	records  map[string]keep.Record
+	records  map[string]exportstore.Record
 	profiles map[string]cached // the last that were looked at
 	list     []*trulioo.EndClient
 	listedAt time.Time
@@ -33,8 +33,8 @@ type cached struct {
 	at      time.Time
 }
 
-func newPeople(records []keep.Record) *people {
-	p := &people{records: map[string]keep.Record{}, profiles: map[string]cached{}}
+func newPeople(records []exportstore.Record) *people {
+	p := &people{records: map[string]exportstore.Record{}, profiles: map[string]cached{}}
 	for _, r := range records {
 		p.records[r.ClientID] = r
 	}
@@ -42,23 +42,23 @@ func newPeople(records []keep.Record) *people {
 }
 
 // all gives the records, the newest first.
-func (p *people) all() []keep.Record {
+func (p *people) all() []exportstore.Record {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make([]keep.Record, 0, len(p.records))
+	all := make([]exportstore.Record, 0, len(p.records))
 	for _, r := range p.records {
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b keep.Record) int {
+	slices.SortFunc(all, func(a, b exportstore.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ClientID, b.ClientID))
 	})
 	return all
 }
 
 // search finds the records with these words, without regard to case.
-func (p *people) search(text string) []keep.Record {
+func (p *people) search(text string) []exportstore.Record {
 	words := strings.Fields(strings.ToLower(text))
-	var found []keep.Record
+	var found []exportstore.Record
 	for _, r := range p.all() {
 		heap := strings.ToLower(strings.Join([]string{r.ClientID, r.FullName, r.FirstName, r.LastName, r.CompanyName, r.CompanyNumber, r.Email, r.Phone, r.ExternalID}, " "))
 		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(heap, word) }) {
@@ -93,7 +93,7 @@ func (w *Server) profile(ctx context.Context, id string) (*trulioo.Profile, erro
 		}
 	}
 	p.profiles[id] = cached{profile, time.Now()}
-	p.records[profile.ID] = keep.NewRecord(w.Digest, &trulioo.EndClient{LastModified: profile.LastModified}, profile, true)
+	p.records[profile.ID] = exportstore.NewRecord(w.Digest, &trulioo.EndClient{LastModified: profile.LastModified}, profile, true)
 	return profile, nil
 }
 

@@ -1,6 +1,6 @@
-// Package runs lets an export that runs be seen from another process, the page of
+// Package exportruns lets an export that runs be seen from another process, the page of
 // "trulioo inspect" above all. It writes to the user's cache folder, and only numbers.
-package runs
+package exportruns
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package when_test
+package dates_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/when"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/dates"
 )
 
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 		"10s":                       "2026-11-27T11:59:50Z",
 		"0d":                        "2026-11-27T12:00:00Z",
 	} {
-		got, err := when.Parse(text, now)
+		got, err := dates.Parse(text, now)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got.UTC().Format(time.RFC3339), text)
 	}
@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "d", "7", "-7d", "+7d", "7 d", "7y", "2026-13-01", "2026-11-1", "yesterday", "99999999999999d", "4294967296d", "100000000d"} {
-		_, err := when.Parse(text, now)
+		_, err := dates.Parse(text, now)
 		require.ErrorContains(t, err, "2026-11-01", text)
 	}
 }
@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		at, err := when.Parse(text, now)
+		at, err := dates.Parse(text, now)
 		if err != nil {
 			assert.True(t, at.IsZero())
 			assert.NotContains(t, err.Error(), "%")

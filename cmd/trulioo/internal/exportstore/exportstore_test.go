@@ -1,4 +1,4 @@
-package keep_test
+package exportstore_test
 
 import (
 	"encoding/json"
@@ -13,28 +13,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 // awkward are records that a careless format would spoil.
-var awkward = []keep.Record{
+var awkward = []exportstore.Record{
 	{Account: "a", ClientID: "1"},
 	{
 		Account: "a", ClientID: "2", Status: "ACCEPTED", ByHand: true, Created: time.Date(2024, 6, 10, 9, 22, 43, 0, time.UTC),
 		LastModified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), FullName: `O'Neil "the" Łukasik, Jr.`, City: "a\nb\nc", Hits: 1 << 40, Details: true,
 	},
 	{Account: "a", ClientID: "3", FirstName: "=HYPERLINK(\"http://evil.example\")", LastName: "+cmd|' /C calc'!A0", Phone: "+1 555 0112", Email: "@x", CompanyName: "'=1", City: "-1-1 x", FilesSaved: true},
-	{Account: "a", ClientID: "4", FullName: "日本 🙂 \u202e", Screening: keep.ScreeningUnknown, FailedSources: "a; b", Checks: -1},
+	{Account: "a", ClientID: "4", FullName: "日本 🙂 \u202e", Screening: exportstore.ScreeningUnknown, FailedSources: "a; b", Checks: -1},
 }
 
 // Every place gives back the records that were put into it.
 func TestEveryPlaceGivesBackWhatWasPut(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(place string) (keep.Store, error){
-		"p":         func(place string) (keep.Store, error) { return keep.OpenFolder(place, "a", false) },
-		"p.db":      func(place string) (keep.Store, error) { return keep.OpenSQLite(t.Context(), place) },
-		"p.csv":     func(place string) (keep.Store, error) { return keep.OpenCSV(place) },
-		"p.parquet": func(place string) (keep.Store, error) { return keep.OpenParquet(place) },
+	for name, open := range map[string]func(place string) (exportstore.Store, error){
+		"p":         func(place string) (exportstore.Store, error) { return exportstore.OpenFolder(place, "a", false) },
+		"p.db":      func(place string) (exportstore.Store, error) { return exportstore.OpenSQLite(t.Context(), place) },
+		"p.csv":     func(place string) (exportstore.Store, error) { return exportstore.OpenCSV(place) },
+		"p.parquet": func(place string) (exportstore.Store, error) { return exportstore.OpenParquet(place) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +46,7 @@ func TestEveryPlaceGivesBackWhatWasPut(t *testing.T) {
 			}
 			require.NoError(t, store.Put(t.Context(), awkward[1], &trulioo.Profile{Raw: json.RawMessage(`{}`)}), "again, in its place")
 			require.NoError(t, store.Close(t.Context(), true))
-			want := map[string]keep.Record{}
+			want := map[string]exportstore.Record{}
 			for _, r := range awkward {
 				r.FilesSaved = r.FilesSaved && name != "p" // a folder knows itself
 				want[r.ClientID] = r
@@ -63,11 +63,11 @@ func TestEveryPlaceGivesBackWhatWasPut(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, place string) map[string]keep.Record {
+func read(t *testing.T, place string) map[string]exportstore.Record {
 	t.Helper()
-	records, end, err := keep.Read(t.Context(), place)
+	records, end, err := exportstore.Read(t.Context(), place)
 	require.NoError(t, err)
-	got := map[string]keep.Record{}
+	got := map[string]exportstore.Record{}
 	for r, err := range records {
 		require.NoError(t, err)
 		require.NotContains(t, got, r.ClientID)
@@ -80,11 +80,11 @@ func read(t *testing.T, place string) map[string]keep.Record {
 // The names of the columns are those of the fields, wherever they are written down.
 func TestColumns(t *testing.T) {
 	t.Parallel()
-	kind := reflect.TypeFor[keep.Record]()
-	require.Len(t, keep.Columns(), kind.NumField())
+	kind := reflect.TypeFor[exportstore.Record]()
+	require.Len(t, exportstore.Columns(), kind.NumField())
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "program.md"))
 	require.NoError(t, err)
-	for i, column := range keep.Columns() {
+	for i, column := range exportstore.Columns() {
 		field := kind.Field(i)
 		inJSON, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		inParquet, _, _ := strings.Cut(field.Tag.Get("parquet"), ",")
@@ -98,7 +98,7 @@ func TestColumns(t *testing.T) {
 func TestACutLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store, err := keep.OpenFolder(dir, "a", false)
+	store, err := exportstore.OpenFolder(dir, "a", false)
 	require.NoError(t, err)
 	for _, r := range awkward {
 		require.NoError(t, store.Put(t.Context(), r, nil))
@@ -109,23 +109,23 @@ func TestACutLine(t *testing.T) {
 	require.NoError(t, err)
 	for cut := range whole {
 		require.NoError(t, os.WriteFile(index, whole[:cut], 0o600)) //nolint:gosec // a file of the test
-		store, err := keep.OpenFolder(dir, "a", false)
+		store, err := exportstore.OpenFolder(dir, "a", false)
 		require.NoError(t, err)
 		require.NoError(t, store.Close(t.Context(), true))
 		require.Len(t, read(t, dir), strings.Count(string(whole[:cut]), "\n"))
 	}
 	require.NoError(t, os.WriteFile(index, append([]byte("{}\n"), whole...), 0o600)) //nolint:gosec // a file of the test
-	_, err = keep.OpenFolder(dir, "a", false)
+	_, err = exportstore.OpenFolder(dir, "a", false)
 	require.Error(t, err)
 }
 
 // Trap: ids are the server's, and nobody checks them.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "665f1b1c2d3e4f5a6b7c8d9e", keep.Name("665f1b1c2d3e4f5a6b7c8d9e"))
+	assert.Equal(t, "665f1b1c2d3e4f5a6b7c8d9e", exportstore.Name("665f1b1c2d3e4f5a6b7c8d9e"))
 	seen := map[string]string{}
 	for _, id := range []string{"", ".", "..", "../../etc/passwd", "a/b", `a\b`, "CON", "nul", "A65F1B1C2D3E4F5A6B7C8D9E", "a65f1b1c2d3e4f5a6b7c8d9e", strings.Repeat("a", 65), "é", "a:b", "a\x00b"} {
-		name := keep.Name(id)
+		name := exportstore.Name(id)
 		assert.Regexp(t, `^[0-9a-z-]+$`, name)
 		assert.NotContains(t, seen, name, "two ids, two names on any disk")
 		seen[name] = id
@@ -137,12 +137,12 @@ func FuzzCSVAndIndex(f *testing.F) {
 	f.Add("'", "''=", "\u2028")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		place := filepath.Join(t.TempDir(), "p.csv")
-		store, err := keep.OpenCSV(place)
+		store, err := exportstore.OpenCSV(place)
 		require.NoError(t, err)
 		utf8 := func(text string) string { return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\r", "") } // encoding/csv reads \r\n as \n
-		r := keep.Record{Account: "a", ClientID: "1", FullName: utf8(a), Email: utf8(b), City: utf8(c)}
+		r := exportstore.Record{Account: "a", ClientID: "1", FullName: utf8(a), Email: utf8(b), City: utf8(c)}
 		require.NoError(t, store.Put(t.Context(), r, nil))
 		require.NoError(t, store.Close(t.Context(), true))
-		require.Equal(t, map[string]keep.Record{"1": r}, read(t, place))
+		require.Equal(t, map[string]exportstore.Record{"1": r}, read(t, place))
 	})
 }

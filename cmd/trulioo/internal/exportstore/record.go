@@ -1,6 +1,6 @@
-// Package keep keeps people outside of the account: in a folder, a database, or a table
+// Package exportstore keeps people outside of the account: in a folder, a database, or a table
 // in a file. A person who is kept already and has not changed is not fetched again.
-package keep
+package exportstore
 
 import (
 	"encoding/json"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/trulioo-go/trulioo"
 	"github.com/trulioo-go/trulioo/bundle"
-	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/keep"
+	"github.com/trulioo-go/trulioo/cmd/trulioo/internal/exportstore"
 )
 
 // Person is a profile as its page shows it.
@@ -109,7 +109,7 @@ func (w *Server) file(to http.ResponseWriter, r *http.Request) {
 // first byte, so an error before it is still a page.
 func (w *Server) bundle(to http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	archive := &announced{ResponseWriter: to, name: keep.Name(id) + ".zip"}
+	archive := &announced{ResponseWriter: to, name: exportstore.Name(id) + ".zip"}
 	err := bundle.Write(r.Context(), w.Client, id, archive)
 	switch {
 	case err == nil || archive.begun && errors.As(err, new(*trulioo.FileError)): // the zip says which file is missing
