@@ -82,7 +82,10 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	x.client.patience = func() patience { return x.patience(brokenProfiles) }
 	c.List, c.Refused, c.Scale, c.Deliver = x.list, refusedPage, x.limiter.Scale, x.deliver
 	if !o.SummariesOnly {
-		c.BesideFrom, c.AtOnce = besideFrom, listsAtOnce(o.Concurrency)
+		c.AtOnce = listsAtOnce(o.Concurrency)
+	}
+	if !o.SummariesOnly && o.Skip == nil { // who skips most clients waits for the list alone
+		c.BesideFrom = besideFrom
 	}
 	x.scanner, x.scope = list.New(c), scope
 	return x, nil
