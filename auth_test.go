@@ -691,7 +691,7 @@ func TestWithTokenStore_key(t *testing.T) {
 	assert.Equal(t, "af26d5d26b6c3c27ae010b5524229cbd29fac81b773c8be14248ea24d26f5632", key)
 }
 
-func TestToken_answers_that_are_none(t *testing.T) {
+func TestToken_answers_without_a_token(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"access_token":"a\nb"}`:                  "no usable token at access_token",

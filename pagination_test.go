@@ -630,7 +630,7 @@ func TestListUntidyEnvelope(t *testing.T) {
 	}
 }
 
-func TestListNamesThePlaceOfARowThatIsNone(t *testing.T) {
+func TestListNamesThePlaceOfARowThatIsNoObject(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t)
 	srv.Fail(truliootest.ListClients, truliootest.Answer(http.StatusOK, `{"totalElements":2,"data":[{"id":"a"},"secret"]}`))

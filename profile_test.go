@@ -292,7 +292,7 @@ func TestChecks(t *testing.T) {
 }
 
 // What could hide a check, since nothing of the profile can be read, is no check.
-func TestChecksOfAProfileThatIsNone(t *testing.T) {
+func TestChecksOfAnUnreadableProfile(t *testing.T) {
 	t.Parallel()
 	p := trulioo.Profile{Raw: []byte("7"), FlowData: map[string]trulioo.Flow{"": {ServiceData: []trulioo.ServiceResult{{}}}}}
 	require.Len(t, p.Screenings(), 1)

@@ -28,7 +28,7 @@ func (f *fetches) fetch(context.Context) (*oauth2.Token, error) {
 // One caller's refusal begins a fetch that brings a token that another has refused
 // meanwhile. That fetch began before the other refusal, so neither caller gets a token
 // that it has refused.
-func TestMemoryTokenStore_gives_nobody_what_he_refused(t *testing.T) {
+func TestMemoryTokenStore_never_gives_a_caller_the_token_it_refused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := trulioo.NewMemoryTokenStore()

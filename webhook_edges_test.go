@@ -329,7 +329,7 @@ func TestZeroMemoryDeduper(t *testing.T) {
 }
 
 // Trap: "for ever", written as the longest duration, overflows.
-func TestWebhookForEver(t *testing.T) {
+func TestWebhookMemoryForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pass(time.Hour) // so that a sum with the time that has passed is one

@@ -294,7 +294,7 @@ func TestDialects(t *testing.T) {
 
 // Real clients of the API send more than its page shows: the other base URL, True
 // and 1, one statuses parameter for each status.
-func TestWhatRealClientsSend(t *testing.T) {
+func TestRequestsOfRealClientsAreServed(t *testing.T) {
 	t.Parallel()
 	srv := truliootest.NewServer(t, truliootest.WithLive(truliootest.NewAccount(truliootest.AccountSpec{Clients: 60})))
 	other := strings.Replace(srv.BaseURL, "/export", "/wfs/export", 1)

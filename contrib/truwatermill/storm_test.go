@@ -32,7 +32,7 @@ const (
 // 20,000 webhooks; the broker is stopped for 2 seconds and the receiver is
 // killed. After the sender's retries every event is in the stream, and all
 // copies of one have its key for an id.
-func TestStorm(t *testing.T) {
+func TestAStormOfDuplicates(t *testing.T) {
 	t.Parallel()
 	brokers(t, func(t *testing.T, b broker) {
 		events := manyEvents(stormEvents)

@@ -23,7 +23,7 @@ func listened(ctx context.Context) (netip.AddrPort, error) {
 
 // Linux gives ports from 32768 on to a program that asks for any port; other systems give
 // higher ones.
-func TestPortIsNoneThatTheSystemHandsOut(t *testing.T) {
+func TestTheSystemHandsOutNoSuchPort(t *testing.T) {
 	t.Parallel()
 	given := map[netip.AddrPort]bool{}
 	for range 100 {

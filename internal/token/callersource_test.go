@@ -124,7 +124,7 @@ func TestSourceGivesWhatItGets(t *testing.T) {
 	}
 }
 
-func TestSourceHoldsNobodyPastHisDeadline(t *testing.T) {
+func TestSourceHoldsNoCallerBeyondItsDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		from := &slow{}

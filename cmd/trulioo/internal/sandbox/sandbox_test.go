@@ -33,7 +33,7 @@ func TestLatencyAndLog(t *testing.T) {
 }
 
 // All fail when that is asked for, with the status that is asked for.
-func TestFailing(t *testing.T) {
+func TestSandboxFailsWhenAskedTo(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]string{0: "503", http.StatusTeapot: "418"} {
 		synctest.Test(t, func(t *testing.T) { // the client waits before it tries again

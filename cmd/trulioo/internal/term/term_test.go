@@ -15,7 +15,7 @@ import (
 )
 
 // Trap: what people entered can hold commands for a terminal, or turn its text around.
-func TestClean(t *testing.T) {
+func TestCleanLeavesNoCommandForATerminal(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"Łukasik 日本 🙂":             "Łukasik 日本 🙂",
@@ -81,7 +81,7 @@ func FuzzSpreadsheet(f *testing.F) {
 	})
 }
 
-func TestLeft(t *testing.T) {
+func TestTimeLeft(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, 9*time.Second, term.Left(10, 100, 10))
 	assert.Zero(t, term.Left(100, 100, 10))

@@ -89,7 +89,7 @@ func TestAPersonIsMaskedUntilAskedFor(t *testing.T) {
 // Everything that people entered is shown as text, also where it looks like HTML.
 //
 //nolint:paralleltest // open sets a variable
-func TestWhatPeopleEnterIsEscaped(t *testing.T) {
+func TestEnteredTextIsEscaped(t *testing.T) {
 	p := open(t)
 	client := p.enter(t)
 	evil := `<script>alert(1)</script>"><img src=x onerror=alert(1)>`
