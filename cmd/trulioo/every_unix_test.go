@@ -213,10 +213,8 @@ func TestEveryCommandIsTried(t *testing.T) {
 
 func TestEveryCommandSucceeds(t *testing.T) {
 	t.Parallel()
-	people := false
 	each(t, func(trial) string { return "" }, func(t *testing.T, s *stage, c trial) {
 		require.NotEmpty(t, entered(t, s.srv, s.srv.Live.IDs()[0]))
-		people = true
 		if c.before != "" {
 			_, said, code := s.run(t, c.before, c.typed)
 			require.Zero(t, code, said)
@@ -232,7 +230,6 @@ func TestEveryCommandSucceeds(t *testing.T) {
 			assert.NotContains(t, out, secret)
 		}
 	})
-	t.Cleanup(func() { assert.True(t, people) })
 }
 
 // serveAndStop starts a server and presses Ctrl-C.
