@@ -120,9 +120,8 @@ Where a goal is missed, the processor profile says where the time goes:
 - A webhook on Go 1.27, by a profile on 1.26: checking the callback and making its canonical form takes 36 %%. This finds names given twice, and gives the key for
   de-duplication. The service result takes 33 %%, half of it for the summaries of watchlists; the claim and the deadline of the event take 8 %%, and the signature 4 %%.
   The other has no such check and no claim.
-- An export at 64 at once, and processor time on Go 1.27: decoding takes 36 %% of the client's own time, a quarter of that for memory. Connections and system calls
-  take 30 %%; retries, deadlines, the token and the pace of each call 25 %%; finding the clients, with the proof that none is missing, 5 %%. The proof reads the list
-  twice, which is about two requests for 50 clients more than the others make. At 64 at once all wait for the processor.
+- Processor time of an exported profile on Go 1.27: decoding takes 36 %% of the client's own time, a quarter of that for memory, connections and system calls
+  30 %%, the retries, deadlines, token and pace of each call 25 %%, and the list with the proof that no client is missing 5 %%. The others have the first two only.
 `
 
 // processor is the name of the machine's processor, where it is easily known.
