@@ -188,3 +188,72 @@ func TestSlicesAreTheAccount(t *testing.T) {
 		})
 	}
 }
+
+// The recipe of docs/exports.md, in runs of which each is killed somewhere, between the
+// client and its cursor too, while requests for profiles fail: nobody is passed over. With
+// Skip nobody comes twice.
+func TestResumingByTheRecipeWithFailuresAndKills(t *testing.T) {
+	t.Parallel()
+	for _, skips := range []bool{false, true} {
+		for seed := range uint64(6) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := exportServer(t, truliootest.AccountSpec{Clients: 130, Seed: seed, UndatedEvery: 40}, truliootest.WithSeed(seed))
+				srv.Fail(truliootest.GetClient, truliootest.Answer(500, ""), truliootest.Chance(0.3, seed), truliootest.Times(60))
+				night := resumedNights{client: srv.Client(trulioo.WithRetry(trulioo.RetryPolicy{MaxAttempts: 1})), handled: map[string]int{}, skips: skips, rng: rand.New(rand.NewPCG(seed, 4))}
+				failures := 0
+				for runs := 0; ; runs++ {
+					require.Less(t, runs, 100, "seed %d", seed)
+					failed, killed := night.run(t, runs < 15)
+					failures += failed
+					if !killed && failed == 0 {
+						break
+					}
+				}
+				assert.Positive(t, failures)
+				for _, id := range srv.Live.IDs() {
+					assert.Positive(t, night.handled[id], "seed %d", seed)
+					if skips {
+						assert.Equal(t, 1, night.handled[id], "seed %d", seed)
+					}
+				}
+			})
+		}
+	}
+}
+
+// resumedNights are runs of the recipe with what they save.
+type resumedNights struct {
+	client  *trulioo.Client
+	handled map[string]int
+	cursor  []byte
+	skips   bool
+	rng     *rand.Rand
+}
+
+func (n *resumedNights) run(t *testing.T, kill bool) (failed int, killed bool) {
+	t.Helper()
+	opts := &trulioo.ExportOptions{}
+	if n.skips {
+		opts.Skip = func(row *trulioo.EndClient) bool { return n.handled[row.ID] > 0 }
+	}
+	if n.cursor != nil {
+		require.NoError(t, json.Unmarshal(n.cursor, &opts.Resume))
+	}
+	for item, err := range n.client.Clients.Export(t.Context(), opts) {
+		require.NoError(t, err)
+		if kill && n.rng.IntN(60) == 0 {
+			return failed, true
+		}
+		if item.Err != nil {
+			failed++
+		} else {
+			n.handled[item.Client.ID]++
+		}
+		if kill && n.rng.IntN(60) == 0 {
+			return failed, true
+		}
+		n.cursor, err = json.Marshal(item.Cursor)
+		require.NoError(t, err)
+	}
+	return failed, false
+}
