@@ -83,9 +83,9 @@ func newExport(ctx context.Context, client *Client, o *ExportOptions) (*export, 
 	c.List, c.Refused, c.Scale, c.Deliver = x.list, refusedPage, x.limiter.Scale, x.deliver
 	if !o.SummariesOnly {
 		c.AtOnce = listsAtOnce(o.Concurrency)
-	}
-	if !o.SummariesOnly && o.Skip == nil { // who skips most clients waits for the list alone
-		c.BesideFrom = besideFrom
+		if o.Skip == nil { // where most clients are skipped, the list is all that takes time
+			c.BesideFrom = besideFrom
+		}
 	}
 	x.scanner, x.scope = list.New(c), scope
 	return x, nil

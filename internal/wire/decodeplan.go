@@ -14,7 +14,7 @@ type plan struct {
 	below  *plan         // of a list, a map or a pointer: its elements'
 	fields []field       // of an object, 64 at most
 	size   int           // of an element
-	empty  reflect.Value // of a list: one without elements, which is no missing one
+	empty  reflect.Value // of a list: one without elements, which is not a missing one
 }
 
 // field is a struct's field with its name in JSON.

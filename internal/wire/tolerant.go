@@ -366,8 +366,8 @@ func (d *decoder) list(dec *jsontext.Decoder, to reflect.Value, p *plan) error {
 			return err
 		}
 	}
-	if n == 0 { // a list without elements is not a missing one
-		to.Set(reflect.MakeSlice(to.Type(), 0, 0))
+	if n == 0 {
+		to.Set(p.empty)
 	}
 	d.misfit = false
 	_, err := dec.ReadToken()
