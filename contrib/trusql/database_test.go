@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo/contrib/trusql"
 	"github.com/trulioo-go/trulioo/internal/postgrestest"
+	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // workerVariable makes the test binary a worker process; see processes_test.go.
@@ -81,13 +84,11 @@ func open(t *testing.T, address string) *trusql.Store {
 // connect is a connection beside the store's.
 func connect(t *testing.T, address string) *sql.DB {
 	t.Helper()
-	driver := "sqlite"
-	if len(address) > 11 && address[:11] == "postgres://" {
-		driver = "pgx"
-	} else {
-		address = trusql.FileAddress(address)
+	open := func(path string) (*sql.DB, error) { return sqlitefile.Open(path, 10*time.Second) }
+	if strings.HasPrefix(address, "postgres://") {
+		open = func(address string) (*sql.DB, error) { return sql.Open("pgx", address) }
 	}
-	db, err := sql.Open(driver, address)
+	db, err := open(address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db

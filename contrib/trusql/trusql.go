@@ -19,15 +19,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Schema makes the tables of this package where they are missing, in either
@@ -62,20 +61,13 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if address == "" {
 		return nil, argument("address", "must not be empty")
 	}
-	driver, dialect := "pgx", PostgreSQL
-	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
-		driver, dialect = "sqlite", SQLite
-		if err := makeFile(address); err != nil {
-			return nil, failed("open the file", err)
-		}
-		address = fileAddress(address)
+	dialect, open := SQLite, openFile
+	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+		dialect, open = PostgreSQL, openPostgres
 	}
-	db, err := sql.Open(driver, address)
+	db, err := open(address)
 	if err != nil {
 		return nil, failed("open the database", err)
-	}
-	if dialect == SQLite {
-		db.SetMaxOpenConns(1) // one writer at a time: it waits in Go rather than in SQLite
 	}
 	store, err := New(ctx, db, dialect)
 	if err != nil {
@@ -83,6 +75,17 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	}
 	store.own = true
 	return store, nil
+}
+
+func openPostgres(address string) (*sql.DB, error) { return sql.Open("pgx", address) }
+
+func openFile(path string) (*sql.DB, error) {
+	db, err := sqlitefile.Open(path, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1) // one writer at a time: it waits in Go rather than in SQLite
+	return db, nil
 }
 
 // New makes the tables in a database that the caller has opened, with any driver. The
@@ -155,22 +158,6 @@ func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows
 
 func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
 	return s.db.QueryRowContext(ctx, s.words.Replace(query), args...)
-}
-
-// makeFile makes the file with mode 0600; SQLite would make it with 0644.
-func makeFile(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller's path
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
-// fileAddress asks SQLite to have every commit on the disk before it returns, and to
-// let writers of several processes wait for each other.
-func fileAddress(path string) string {
-	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() +
-		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 }
 
 func argument(name, reason string) error {

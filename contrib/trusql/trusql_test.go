@@ -66,9 +66,11 @@ func TestOpenManyTimesAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				store, err := trusql.Open(t.Context(), address)
-				if assert.NoError(t, err) {
-					assert.NoError(t, store.Close())
+				for range 5 {
+					store, err := trusql.Open(t.Context(), address)
+					if assert.NoError(t, err) {
+						assert.NoError(t, store.Close())
+					}
 				}
 			})
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,36 @@ func read(t *testing.T, place string) map[string]exportstore.Record {
 }
 
 // The names of the columns are those of the fields, wherever they are written down.
+// Whoever reads an export is not in the way of the one that is being made, and the
+// other way round.
+func TestSQLiteIsOpenedManyTimesAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		place := filepath.Join(t.TempDir(), "p.db")
+		require.NoError(t, os.WriteFile(place, nil, 0o600))
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				store, err := exportstore.OpenSQLite(t.Context(), place)
+				if assert.NoError(t, err) {
+					assert.NoError(t, store.Put(t.Context(), awkward[0], &trulioo.Profile{Raw: json.RawMessage(`{}`)}))
+					assert.NoError(t, store.Close(t.Context(), true))
+				}
+			})
+			all.Go(func() {
+				_, end, err := exportstore.Read(t.Context(), place)
+				if err != nil {
+					assert.ErrorContains(t, err, "not made by", "its tables are not there yet")
+					return
+				}
+				assert.NoError(t, end())
+			})
+		}
+		all.Wait()
+		assert.Len(t, read(t, place), 1)
+	}
+}
+
 func TestColumns(t *testing.T) {
 	t.Parallel()
 	kind := reflect.TypeFor[exportstore.Record]()

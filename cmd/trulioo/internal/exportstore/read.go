@@ -2,19 +2,26 @@ package exportstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"iter"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Read opens the place of an export for reading: a folder, a file of SQLite, CSV or
 // Parquet by its ending, or the address of a PostgreSQL.
 func Read(ctx context.Context, place string) (records iter.Seq2[Record, error], end func() error, err error) {
 	if strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://") {
-		return readDatabase(ctx, "pgx", place, true)
+		db, err := postgresAt(place)
+		if err != nil {
+			return nil, nil, err
+		}
+		return readDatabase(ctx, db, true)
 	}
 	info, err := os.Stat(place)
 	if err != nil {
@@ -29,7 +36,11 @@ func Read(ctx context.Context, place string) (records iter.Seq2[Record, error], 
 	case ".parquet":
 		return readFile(place, parquetFormat)
 	}
-	return readDatabase(ctx, "sqlite", sqliteAddress(place, "?mode=ro&_pragma=busy_timeout(2000)"), false)
+	db, err := sqlitefile.OpenForReading(place, patience)
+	if err != nil {
+		return nil, nil, err
+	}
+	return readDatabase(ctx, db, false)
 }
 
 func nothing() error { return nil }
@@ -63,8 +74,8 @@ func readFile(place string, how format) (iter.Seq2[Record, error], func() error,
 	}, nothing, err
 }
 
-func readDatabase(ctx context.Context, driver, address string, postgres bool) (iter.Seq2[Record, error], func() error, error) {
-	d, err := connect(ctx, driver, address, postgres)
+func readDatabase(ctx context.Context, db *sql.DB, postgres bool) (iter.Seq2[Record, error], func() error, error) {
+	d, err := connect(ctx, db, postgres)
 	if err != nil {
 		return nil, nil, err
 	}

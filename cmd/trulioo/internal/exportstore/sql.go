@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/trulioo-go/trulioo"
+	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Database keeps people in the table trulioo_clients, which has Record's columns and
@@ -33,30 +32,37 @@ type Database struct {
 // batch is how many clients a transaction has at most; a stopped run fetches these again.
 const batch = 100
 
+// patience is how long SQLite waits for another process.
+const patience = 2 * time.Second
+
 // OpenSQLite opens a file that is made if it is not there.
 func OpenSQLite(ctx context.Context, file string) (*Database, error) {
-	made, err := os.OpenFile(filepath.Clean(file), os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make it readable for all
+	db, err := sqlitefile.Open(filepath.Clean(file), patience)
 	if err != nil {
 		return nil, err
 	}
-	if err := made.Close(); err != nil {
-		return nil, err
-	}
-	options := "?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
-	return openDatabase(ctx, "sqlite", sqliteAddress(file, options), false)
-}
-
-func sqliteAddress(file, options string) string {
-	return "file:" + (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath() + options
+	return openDatabase(ctx, db, false)
 }
 
 // OpenPostgres connects to an address without a password in it.
 func OpenPostgres(ctx context.Context, address string) (*Database, error) {
-	return openDatabase(ctx, "pgx", address, true)
+	db, err := postgresAt(address)
+	if err != nil {
+		return nil, err
+	}
+	return openDatabase(ctx, db, true)
 }
 
-func openDatabase(ctx context.Context, driver, address string, postgres bool) (*Database, error) {
-	d, err := connect(ctx, driver, address, postgres)
+func postgresAt(address string) (*sql.DB, error) {
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		return nil, errors.New("the address of the database cannot be read")
+	}
+	return db, nil
+}
+
+func openDatabase(ctx context.Context, db *sql.DB, postgres bool) (*Database, error) {
+	d, err := connect(ctx, db, postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +72,8 @@ func openDatabase(ctx context.Context, driver, address string, postgres bool) (*
 	return d, nil
 }
 
-func connect(ctx context.Context, driver, address string, postgres bool) (*Database, error) {
-	db, err := sql.Open(driver, address)
-	if err != nil {
-		return nil, errors.New("the address of the database cannot be read")
-	}
-	d := &Database{db: db, postgres: postgres}
+func connect(ctx context.Context, db *sql.DB, postgres bool) (d *Database, err error) {
+	d = &Database{db: db, postgres: postgres}
 	if d.conn, err = db.Conn(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
