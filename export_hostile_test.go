@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -164,6 +165,59 @@ func TestExportFindsClientsThatEnterTheListLate(t *testing.T) {
 				}
 				assert.True(t, id == "" || seen[id], "entered the list before request %d", late)
 				assert.GreaterOrEqual(t, len(seen), 150)
+			})
+		}
+	}
+}
+
+// A server refuses pages far into the list, or repeats an earlier one in their place: then
+// only one end of the list is seen, the newest clients or the oldest. The other end is
+// looked for, so that all clients come, for few requests.
+func TestPagesFarIntoTheListAreNotNeeded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ clients, from, ties, page int }{{200, 1, 1, 50}, {200, 1, 50, 50}, {200, 2, 50, 50}, {2990, 20, 1, 50}, {3000, 1, 1, 50}, {1500, 1, 1, 5}} {
+		for way := range 24 {
+			ascending, inclusive, repeated, changes := way&1 > 0, way&2 > 0, way&4 > 0, way>>3
+			if repeated && changes > 0 {
+				continue // the list can neither be seen to its end nor does it say so
+			}
+			if c.clients > 1000 && ascending != inclusive {
+				continue // for time's sake
+			}
+			t.Run(fmt.Sprintf("%+v, ascending %v, inclusive %v, repeated %v, changes %d", c, ascending, inclusive, repeated, changes), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					listing := truliootest.Listing{Ascending: ascending, IncludeBefore: inclusive, IncludeAfter: inclusive, MaxLimit: c.page}
+					switch {
+					case repeated:
+						listing.RepeatFrom = c.from
+					case changes == 1:
+						listing.Churn.Inserts = 1
+					case changes == 2:
+						listing.Churn.Updates, listing.FilterBy = 1, truliootest.ByLastModified
+					}
+					account := truliootest.NewAccount(truliootest.AccountSpec{Clients: c.clients, Ties: c.ties, End: time.Now().Add(-time.Minute)})
+					srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account), truliootest.WithListing(listing), truliootest.WithLatency(5*time.Second))
+					if !repeated {
+						refusePages(srv, c.from, 400)
+					}
+					before, found := account.IDs(), map[string]bool{}
+					var report trulioo.ExportReport
+					for item, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{SummariesOnly: true, OnReport: func(r trulioo.ExportReport) { report = r }}) {
+						require.NoError(t, err)
+						require.False(t, found[item.Client.ID], "twice")
+						found[item.Client.ID] = true
+					}
+					missed := slices.DeleteFunc(before, func(id string) bool { return found[id] })
+					assert.Empty(t, missed)
+					// Oldest first, the page that can be seen never has those who arrive. Repeated pages
+					// do not show that they are.
+					assert.True(t, report.Proven || ascending && changes > 0 || repeated, report.Reason)
+					if !repeated {
+						most := []int{5, 5, 7}[changes] // for each page; where all clients change, most are read twice
+						assert.LessOrEqual(t, report.Requests, 60+len(found)/c.page*most)
+					}
+				})
 			})
 		}
 	}

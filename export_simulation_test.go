@@ -366,8 +366,12 @@ func storeWithAnotherClock(w *world) {
 }
 
 func deepPagesRefused(w *world) {
-	from, status := 1+w.rng.IntN(4), []int{400, 404, 422}[w.rng.IntN(3)]
-	w.srv.Fail(truliootest.ListClients, truliootest.Handle(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+	refusePages(w.srv, 1+w.rng.IntN(4), []int{400, 404, 422}[w.rng.IntN(3)])
+}
+
+// refusePages refuses the pages of the list from that one on.
+func refusePages(srv *truliootest.Server, from, status int) {
+	srv.Fail(truliootest.ListClients, truliootest.Handle(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
 		if n, _ := strconv.Atoi(r.URL.Query().Get("page")); n >= from {
 			rw.Header().Set("Content-Type", "application/json")
 			rw.WriteHeader(status)

@@ -43,7 +43,7 @@ func (s *Scanner[V]) countRanges(ctx context.Context, ranges []TimeRange, size i
 			return nil, err
 		}
 		rows := page.Total
-		if parts := s.parts(r, rows); rows > size && len(parts) > 1 && s.report.Requests < s.mostCuts(size) {
+		if parts := s.parts(r, rows, s.highest); rows > size && len(parts) > 1 && s.report.Requests < s.mostCuts(size) {
 			ranges = slices.Concat(parts, ranges[1:])
 			continue
 		}

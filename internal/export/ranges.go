@@ -64,7 +64,7 @@ func (s *Scanner[V]) initialRanges() []TimeRange {
 	if s.lowest == 0 || dated.empty() {
 		return append(ranges, rest)
 	}
-	parts := s.parts(dated, s.Total())
+	parts := s.parts(dated, s.Total(), s.highest)
 	parts[0].From = settled.From
 	ranges = append(ranges, parts...)
 	if settled.To < rest.To {
@@ -73,10 +73,11 @@ func (s *Scanner[V]) initialRanges() []TimeRange {
 	return ranges
 }
 
-// parts cuts a range with that many rows into parts that should fit a page.
-func (s *Scanner[V]) parts(r TimeRange, rows int) []TimeRange {
+// parts cuts a range with that many rows, the last expected at latest, into parts that
+// should fit a page.
+func (s *Scanner[V]) parts(r TimeRange, rows int, latest int64) []TimeRange {
 	n := math.Ceil(float64(rows) / (fullness * float64(max(s.size, 1))))
-	return r.cut(int(min(max(n, 2), mostParts)), s.highest)
+	return r.cut(int(min(max(n, 2), mostParts)), latest)
 }
 
 // readNodes reads ranges that meet, several at once, cuts those that do not fit a
@@ -133,6 +134,10 @@ func (s *Scanner[V]) mostRequests() int {
 	return 300 + 31*(rows/max(s.size, 1)+1)
 }
 
+// mostRecent is how many requests may be for ranges that reach into the present: the longer
+// the ranges before take, the more rows come meanwhile.
+func (s *Scanner[V]) mostRecent() int { return leastRecent + s.settled }
+
 // issue sends as many requests as may run at once. Ranges and the whole list take
 // turns where both want to ask.
 func (s *Scanner[V]) issue(ctx context.Context) {
@@ -165,11 +170,11 @@ func (s *Scanner[V]) issueNode(ctx context.Context) bool {
 			s.abandon = manyRanges
 			return false
 		}
-		if n.To > s.boundary {
-			if s.recent++; s.recent > mostRecent {
-				s.abandon = busyPresent
-				return false
-			}
+		if n.To <= s.boundary {
+			s.settled++
+		} else if s.recent++; s.recent > s.mostRecent() {
+			s.abandon = busyPresent
+			return false
 		}
 		s.start(ctx, n.TimeRange, 0, n, 0)
 		return true
@@ -225,7 +230,7 @@ func (s *Scanner[V]) split(n *node[V]) {
 	if n.whole {
 		return
 	}
-	parts := s.parts(n.TimeRange, n.page.Total)
+	parts := s.parts(n.TimeRange, n.page.Total, s.latest(n.page))
 	if len(parts) == 1 {
 		return
 	}
@@ -236,6 +241,19 @@ func (s *Scanner[V]) split(n *node[V]) {
 	if at := slices.Index(s.nodes, n); at >= 0 {
 		s.nodes = slices.Replace(s.nodes, at, at+1, cut...)
 	}
+}
+
+// latest is the latest second that is expected to have rows. Where a page begins with
+// the oldest ones, those beyond it are taken to be as far apart.
+func (s *Scanner[V]) latest(page *Page[V]) int64 {
+	if len(page.Rows) == 0 {
+		return s.highest
+	}
+	first, last := page.Rows[0].Created.Unix(), page.Rows[len(page.Rows)-1].Created.Unix()
+	if first <= zeroSecond || last <= first {
+		return s.highest
+	}
+	return max(s.highest, min(latestSecond, first+(last-first)*int64(page.Total)/int64(len(page.Rows))))
 }
 
 // settle delivers a range whose turn it is.

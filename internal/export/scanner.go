@@ -29,11 +29,11 @@ import (
 )
 
 const (
-	readAhead  = 8  // ranges beyond the first that is not delivered
-	fullPage   = 50 // rows
-	fullness   = 0.8
-	mostParts  = 256 // of one cut
-	mostRecent = 60  // requests for ranges that reach into the present
+	readAhead   = 8  // ranges beyond the first that is not delivered
+	fullPage    = 50 // rows
+	fullness    = 0.8
+	mostParts   = 256 // of one cut
+	leastRecent = 60  // requests for ranges that reach into the present, in a short list
 
 	// A row may still be on its way into the list while it is younger than this,
 	// counted back from the newest date.
@@ -119,7 +119,8 @@ type Scanner[V any] struct {
 
 	nodes      []*node[V] // ranges, in order, that are not delivered
 	asked      int        // requests for ranges
-	recent     int        // how many of them reached into the present
+	settled    int        // those that did not reach into the present, in all readings
+	recent     int        // those that did
 	inRanges   int        // rows that their answers had
 	abandon    string     // why the ranges are given up
 	beside     *besideReading[V]
@@ -176,12 +177,13 @@ func (s *Scanner[V]) Run(ctx context.Context) (Report, error) {
 	return s.report, err
 }
 
-// scanGuarded ends the goroutines beside the scan, also where the scan panics.
+// scanGuarded ends the goroutines beside the scan, also where the scan panics. Their
+// errors are those of the context that this ends.
 func (s *Scanner[V]) scanGuarded(ctx context.Context) (err error) {
 	err = guard.ErrGoexit // unless scan returns
 	defer func() {
-		if err != nil {
-			s.started.Cancel()
+		if err != nil && !errors.Is(err, errNotDelivered) {
+			s.started.Fail(err)
 		}
 		close(s.out)
 	}()
@@ -408,6 +410,9 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 		s.outside = s.outsideOf(afterIgnored, beforeIgnored)
 	}
 	usable = s.outside == nil && !miscounts(first)
+	if usable && !s.isLast(pages[2], first) {
+		return true, s.findEnds(ctx)
+	}
 	if !usable { // no range will deliver what has been seen
 		s.aside = append(s.aside, first.Rows...)
 		if pages[2] != nil {
@@ -415,6 +420,17 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 		}
 	}
 	return usable, nil
+}
+
+// isLast reports whether the page is the last one of the list that begins with first. A
+// server may refuse pages so far in, or repeat an earlier one in their place, which then
+// is as full as that.
+func (s *Scanner[V]) isLast(page, first *Page[V]) bool {
+	if page == nil || len(page.Rows) == 0 {
+		return false
+	}
+	rows := first.Total % max(len(first.Rows), 1)
+	return len(page.Rows) == rows || rows == 0 && s.newestFirst
 }
 
 // others reports whether the page has a row that the first one does not have. A page

@@ -50,7 +50,7 @@ func TestEverySmallCaseWithBounds(t *testing.T) {
 // no error ends the scan while nothing is missing.
 func TestEverySmallCaseWithoutDeepPages(t *testing.T) {
 	t.Parallel()
-	all := partly(201, func(all *tally, list smallList, shape []int64) {
+	check := func(all *tally, list smallList, shape []int64) {
 		list.refused = 2
 		scripts(shape, 1, 25, func(script []change) {
 			s := newSmallServer(list, shape, script, open)
@@ -68,7 +68,10 @@ func TestEverySmallCaseWithoutDeepPages(t *testing.T) {
 				all.fail("an error: "+o.err.Error(), fmt.Sprintf("%+v %v %v", list, shape, script))
 			}
 		})
-	})
+	}
+	all := partly(201, check)
+	// Each second fills a page, and bounds show the last of them again: this once ended with an error.
+	check(all, smallList{inclusive: true}, []int64{firstTime, firstTime, firstTime + 100, firstTime + 100, firstTime + 200, firstTime + 200})
 	all.report(t)
 }
 

@@ -49,6 +49,9 @@ func (r TimeRange) cut(n int, latest int64) []TimeRange {
 	from, to := max(r.From, 1), r.To
 	if to == Forever {
 		to = max(latest+1, from)
+		if from == latest+1 { // inclusive bounds show the latest second again, but not from the next one on
+			return []TimeRange{{r.From, from}, {from + 1, Forever}}
+		}
 	}
 	seconds := to - from + 1
 	n = int(min(int64(n), seconds))

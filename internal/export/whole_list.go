@@ -45,6 +45,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 		return nil
 	}
 	unchangedPasses, back, requests := 0, s.lastPage > 0, s.report.Requests
+	most := requests + cheapRequests + mostPasses*(len(s.known.seen)/max(s.size, 1)+1) // where the list grows meanwhile
 	var p pass
 	for range mostPasses {
 		p = pass{back: back, began: s.known.moment, least: math.MaxInt}
@@ -53,6 +54,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 			return err
 		}
 		if p.refused && !p.proven && s.abandon == "" && !s.Fallback() {
+			s.boundary = max(s.boundary, min(s.rest.To, s.highest-settling))
 			if err := s.readNodes(ctx, s.initialRanges(), false); err != nil {
 				return err
 			}
@@ -66,7 +68,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 		if p.newInPass > 0 {
 			unchangedPasses = 0
 		}
-		if s.enough(&p, unchangedPasses, s.report.Requests-requests) {
+		if s.enough(&p, unchangedPasses, s.report.Requests-requests) || s.report.Requests > most {
 			break
 		}
 		// The same way again soon meets the rows that were new; where the list changes,

@@ -29,14 +29,15 @@ func (g *Group) Start(f func() error) {
 		defer g.all.Done()
 		defer func() { // deferred, since a Goexit ends this goroutine too
 			if task.err != nil {
-				g.fail(task.err)
+				g.Fail(task.err)
 			}
 		}()
 		task.run(func() (struct{}, error) { return struct{}{}, f() })
 	}()
 }
 
-func (g *Group) fail(err error) {
+// Fail ends the functions' context, with an error of the caller's own as the reason.
+func (g *Group) Fail(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err == nil || panicked(err) && !panicked(g.err) {
