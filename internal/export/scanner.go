@@ -424,10 +424,13 @@ func (s *Scanner[V]) probe(ctx context.Context, first *Page[V]) (usable bool, er
 
 // isLast reports whether the page is the last one of the list that begins with first. A
 // server may refuse pages so far in, or repeat an earlier one in their place, which then
-// is as full as that.
+// is as full as that, or give an empty one. In a short list one may be empty anyway.
 func (s *Scanner[V]) isLast(page, first *Page[V]) bool {
-	if page == nil || len(page.Rows) == 0 {
+	if page == nil {
 		return false
+	}
+	if len(page.Rows) == 0 {
+		return s.pagesOf(first) <= aloneUpTo
 	}
 	rows := first.Total % max(len(first.Rows), 1)
 	return len(page.Rows) == rows || rows == 0 && s.newestFirst

@@ -68,8 +68,12 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 		if p.newInPass > 0 {
 			unchangedPasses = 0
 		}
-		if s.enough(&p, unchangedPasses, s.report.Requests-requests) || s.report.Requests > most {
+		if s.enough(&p, unchangedPasses, s.report.Requests-requests) {
 			break
+		}
+		if s.report.Requests > most {
+			s.report.Reason = busyPresent
+			return nil
 		}
 		// The same way again soon meets the rows that were new; where the list changes,
 		// the other way meets the rows that moved past this one.
