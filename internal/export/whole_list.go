@@ -71,7 +71,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 		if s.enough(&p, unchangedPasses, s.report.Requests-requests) {
 			break
 		}
-		if s.report.Requests > most {
+		if p.changed() && s.report.Requests > most {
 			s.report.Reason = busyPresent
 			return nil
 		}
