@@ -238,6 +238,33 @@ func TestPagesFarIntoTheListAreNotNeeded(t *testing.T) {
 	}
 }
 
+// A client without a date is in no range of time. Where its page is refused, only the count
+// knows of it: an error, or an export that is not proven where the list grows.
+func TestClientsThatNoPageShowsAreTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ clients, undatedEvery, from, inserts int }{{200, 100, 1, 0}, {200, 10, 2, 0}, {1000, 500, 2, 0}, {3000, 10, 1, 0}, {200, 100, 1, 1}, {1000, 10, 2, 1}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				account := truliootest.NewAccount(truliootest.AccountSpec{Clients: c.clients, UndatedEvery: c.undatedEvery, End: time.Now().Add(-time.Minute)})
+				srv := truliootest.NewServer(t, truliootest.InMemory(), truliootest.WithLive(account),
+					truliootest.WithListing(truliootest.Listing{Churn: truliootest.Churn{Inserts: c.inserts}}), truliootest.WithLatency(5*time.Second))
+				refusePages(srv, c.from, 400)
+				var report trulioo.ExportReport
+				var ended error
+				for _, err := range srv.Client().Clients.Export(t.Context(), &trulioo.ExportOptions{SummariesOnly: true, OnReport: func(r trulioo.ExportReport) { report = r }}) {
+					ended = cmp.Or(ended, err)
+				}
+				assert.False(t, report.Proven)
+				assert.NotEmpty(t, report.Reason)
+				if c.inserts == 0 {
+					require.ErrorIs(t, ended, trulioo.ErrPaging)
+				}
+			})
+		})
+	}
+}
+
 // emptyPages empties the pages of the list from that one on.
 func emptyPages(srv *truliootest.Server, from int) {
 	srv.Fail(truliootest.ListClients, truliootest.Handle(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
