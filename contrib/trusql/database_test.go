@@ -13,13 +13,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trulioo-go/trulioo/contrib/trusql"
 	"github.com/trulioo-go/trulioo/internal/postgrestest"
-	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // workerVariable makes the test binary a worker process; see processes_test.go.
@@ -84,7 +82,7 @@ func open(t *testing.T, address string) *trusql.Store {
 // connect is a connection beside the store's.
 func connect(t *testing.T, address string) *sql.DB {
 	t.Helper()
-	open := func(path string) (*sql.DB, error) { return sqlitefile.Open(path, 10*time.Second) }
+	open := trusql.OpenFile
 	if strings.HasPrefix(address, "postgres://") {
 		open = func(address string) (*sql.DB, error) { return sql.Open("pgx", address) }
 	}

@@ -174,6 +174,11 @@ func TestAFailureIsTriedAgainAndThenDead(t *testing.T) {
 			assert.NotContains(t, l.Error, "date of birth", "a panic's value is not kept")
 			assert.NotContains(t, fmt.Sprintf("%v %+v %#v", l, l, l), l.ClientID)
 		}
+		require.Eventually(t, func() bool { // what failed is reported after its outcome is noted
+			mu.Lock()
+			defer mu.Unlock()
+			return len(reported) >= 9
+		}, 10*time.Second, 5*time.Millisecond)
 		mu.Lock()
 		assert.Len(t, reported, 9)
 		for _, err := range reported {

@@ -20,13 +20,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Schema makes the tables of this package where they are missing, in either
@@ -78,15 +76,6 @@ func Open(ctx context.Context, address string) (*Store, error) {
 }
 
 func openPostgres(address string) (*sql.DB, error) { return sql.Open("pgx", address) }
-
-func openFile(path string) (*sql.DB, error) {
-	db, err := sqlitefile.Open(path, 10*time.Second)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // one writer at a time: it waits in Go rather than in SQLite
-	return db, nil
-}
 
 // New makes the tables in a database that the caller has opened, with any driver. The
 // caller has to close that database. For SQLite it needs the pragmas

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Read opens the place of an export for reading: a folder, a file of SQLite, CSV or
@@ -36,7 +34,7 @@ func Read(ctx context.Context, place string) (records iter.Seq2[Record, error], 
 	case ".parquet":
 		return readFile(place, parquetFormat)
 	}
-	db, err := sqlitefile.OpenForReading(place, patience)
+	db, err := sql.Open("sqlite", sqliteAddress(place, "&mode=ro"))
 	if err != nil {
 		return nil, nil, err
 	}

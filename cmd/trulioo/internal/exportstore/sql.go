@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"modernc.org/sqlite"               // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/trulioo-go/trulioo"
-	"github.com/trulioo-go/trulioo/internal/sqlitefile"
 )
 
 // Database keeps people in the table trulioo_clients, which has Record's columns and
@@ -37,11 +39,22 @@ const patience = 2 * time.Second
 
 // OpenSQLite opens a file that is made if it is not there.
 func OpenSQLite(ctx context.Context, file string) (*Database, error) {
-	db, err := sqlitefile.Open(filepath.Clean(file), patience)
+	made, err := os.OpenFile(filepath.Clean(file), os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make it readable for all
+	if err != nil {
+		return nil, err
+	}
+	if err := made.Close(); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", sqliteAddress(file, "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"))
 	if err != nil {
 		return nil, err
 	}
 	return openDatabase(ctx, db, false)
+}
+
+func sqliteAddress(file, options string) string {
+	return fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)%s", (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath(), patience.Milliseconds(), options)
 }
 
 // OpenPostgres connects to an address without a password in it.
@@ -74,10 +87,26 @@ func openDatabase(ctx context.Context, db *sql.DB, postgres bool) (*Database, er
 
 func connect(ctx context.Context, db *sql.DB, postgres bool) (d *Database, err error) {
 	d = &Database{db: db, postgres: postgres}
-	if d.conn, err = db.Conn(ctx); err != nil {
+	// SQLite does not wait while another process begins to use a new file.
+	for until := time.Now().Add(patience); ; {
+		if d.conn, err = db.Conn(ctx); !busy(err) || time.Now().After(until) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// busy reports whether the error is SQLITE_BUSY, with any extension.
+func busy(err error) bool {
+	var refused *sqlite.Error
+	return errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // prepare takes the lock, and makes the tables.

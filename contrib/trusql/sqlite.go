@@ -1,6 +1,4 @@
-// Package sqlitefile opens files of SQLite, for the modules of this repository that keep
-// personal data in one. The program registers a driver by the name "sqlite".
-package sqlitefile
+package trusql
 
 import (
 	"context"
@@ -14,10 +12,11 @@ import (
 	"time"
 )
 
-// Open opens a file for reading and writing. One that is not there is made with mode
-// 0600. Every commit is on the disk before it returns. A connection waits that long for
-// those of other goroutines and processes.
-func Open(path string, wait time.Duration) (*sql.DB, error) {
+// openFile opens a file of SQLite. One that is not there is made with mode 0600. Every commit
+// is on the disk before it returns.
+func openFile(path string) (*sql.DB, error) {
+	const wait = 10 * time.Second // for other processes
+
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the caller's path; SQLite would make it with 0644
 	if err != nil {
 		return nil, err
@@ -25,22 +24,15 @@ func Open(path string, wait time.Duration) (*sql.DB, error) {
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	return open(path, wait, "&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
-}
-
-// OpenForReading opens a file that is there.
-func OpenForReading(path string, wait time.Duration) (*sql.DB, error) {
-	return open(path, wait, "&mode=ro")
-}
-
-func open(path string, wait time.Duration, options string) (*sql.DB, error) {
-	address := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)%s",
-		(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), wait.Milliseconds(), options)
-	db, err := sql.Open("sqlite", address)
+	address := fmt.Sprintf("file:%s?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)",
+		(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), wait.Milliseconds())
+	byName, err := sql.Open("sqlite", address)
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(&connector{db.Driver(), address, wait}), db.Close()
+	db := sql.OpenDB(&connector{byName.Driver(), address, wait})
+	db.SetMaxOpenConns(1) // one writer at a time: it waits in Go rather than in SQLite
+	return db, byName.Close()
 }
 
 // connector opens connections, and waits where SQLite itself does not: while another

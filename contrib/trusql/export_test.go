@@ -1,0 +1,4 @@
+package trusql
+
+// OpenFile is how Open opens a file.
+var OpenFile = openFile
