@@ -19,7 +19,7 @@ func (s *Scanner[V]) Cut(ctx context.Context, size int) ([]TimeRange, error) {
 		return []TimeRange{s.rest}, nil
 	}
 	usable, err := s.probe(ctx, first)
-	s.boundary = min(s.rest.To, s.highest-settling)
+	s.boundary = s.lastSettled()
 	if err != nil || !usable || s.boundary < s.rest.From {
 		return []TimeRange{s.rest}, err
 	}

@@ -46,7 +46,7 @@ const (
 // Row is a row of the list.
 type Row[V any] struct {
 	ID      string
-	Created time.Time // zero where there is none, as is Changed
+	Created time.Time // zero if the row has none, as is Changed
 	Changed time.Time
 	Value   V // the caller's own
 }
@@ -177,8 +177,8 @@ func (s *Scanner[V]) Run(ctx context.Context) (Report, error) {
 	return s.report, err
 }
 
-// scanGuarded ends the goroutines beside the scan, also where the scan panics. Their
-// errors are those of the context that this ends.
+// scanGuarded ends the goroutines beside the scan, also where the scan panics. The
+// scan's own error is kept: theirs only say that their context has ended.
 func (s *Scanner[V]) scanGuarded(ctx context.Context) (err error) {
 	err = guard.ErrGoexit // unless scan returns
 	defer func() {
@@ -231,12 +231,15 @@ func (s *Scanner[V]) scan(ctx context.Context) error {
 		s.fallback.Store(true)
 		return s.readWhole(ctx, Position{Range: s.Slice})
 	}
-	s.boundary = min(s.rest.To, s.highest-settling)
+	s.boundary = s.lastSettled()
 	if err := s.readRanges(ctx); err != nil {
 		return err
 	}
 	return s.readWhole(ctx, Position{Range: TimeRange{max(s.boundary+1, s.rest.From), s.rest.To}})
 }
+
+// lastSettled is the last second before the present, as far as rows have shown it.
+func (s *Scanner[V]) lastSettled() int64 { return min(s.rest.To, s.highest-settling) }
 
 // goesOn reports whether the list goes on after a first page that has as many rows as
 // the server counts: some servers count the page in place of the list. It asks for the

@@ -54,7 +54,7 @@ func (s *Scanner[V]) readWhole(ctx context.Context, at Position) error {
 			return err
 		}
 		if p.refused && !p.proven && s.abandon == "" && !s.Fallback() {
-			s.boundary = max(s.boundary, min(s.rest.To, s.highest-settling))
+			s.boundary = max(s.boundary, s.lastSettled())
 			if err := s.readNodes(ctx, s.initialRanges(), false); err != nil {
 				return err
 			}
