@@ -62,8 +62,8 @@ type ServiceRecord struct {
 	// RecordStatus is the outcome under Rule: MatchStatusMatch or MatchStatusNoMatch.
 	// A match of a watchlist check means clear; see ServiceResult.Match.
 	RecordStatus MatchStatus `json:"RecordStatus"`
-	// SecondaryRecordStatus is the outcome under the rule's second part; "" where
-	// there is none.
+	// SecondaryRecordStatus is the outcome under the rule's second part; "" if
+	// the rule has no such part.
 	SecondaryRecordStatus MatchStatus `json:"SecondaryRecordStatus"`
 	// Errors are those of the record.
 	Errors []ServiceError `json:"Errors"`
@@ -84,7 +84,7 @@ type ServiceRule struct {
 	// Note says what the rule asks for, such as "Watchlist Clear on either
 	// International or Advanced Watchlist".
 	Note string `json:"Note"`
-	// SecondaryRuleName is the name of the rule's second part; "" where there is none.
+	// SecondaryRuleName is the name of the rule's second part; "" if the rule has no such part.
 	SecondaryRuleName string `json:"SecondaryRuleName"`
 	// SecondaryRuleNote says what that part asks for.
 	SecondaryRuleNote string `json:"SecondaryRuleNote"`

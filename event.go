@@ -95,7 +95,7 @@ type Event struct {
 	ServiceType ServiceType    // the service, in events about one
 	Test        bool           // of the test environment; see Client.ForEvent
 	Retry       int            // 0 for the first delivery
-	ServiceData *ServiceResult // the service's result; nil where there is none
+	ServiceData *ServiceResult // the service's result; nil if the event has none
 	// CallbackType is the callback's own "type": CallbackEvent, or another word
 	// where another of the vendor's products, which sign with the same header,
 	// calls the same address. The fields above may then be empty; see Raw.

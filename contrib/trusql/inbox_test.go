@@ -174,7 +174,7 @@ func TestAFailureIsTriedAgainAndThenDead(t *testing.T) {
 			assert.NotContains(t, l.Error, "date of birth", "a panic's value is not kept")
 			assert.NotContains(t, fmt.Sprintf("%v %+v %#v", l, l, l), l.ClientID)
 		}
-		require.Eventually(t, func() bool { // what failed is reported after its outcome is noted
+		require.Eventually(t, func() bool { // the inbox notes an outcome before it reports it
 			mu.Lock()
 			defer mu.Unlock()
 			return len(reported) >= 9

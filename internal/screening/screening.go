@@ -166,7 +166,7 @@ func (r *reader) misplaced(part node, flowID, why string) {
 
 // Summary is one of the vendor's summaries of a check, about one list.
 type Summary struct {
-	Name      string // the list's name; "" where there is none
+	Name      string // the list's name; "" if the summary has none
 	Status    string // in the vendor's words
 	Announced Counts
 	Raw       []byte

@@ -47,7 +47,7 @@ func (x *exchange) resends(resp *http.Response) {
 	x.ends(resp, nil)
 }
 
-// ends reports the end of an exchange, once. Where nothing was sent there is none.
+// ends reports the end of an exchange, once, and only if something was sent.
 func (x *exchange) ends(resp *http.Response, failure *Failure) {
 	if x.end == nil {
 		return

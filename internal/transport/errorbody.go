@@ -13,8 +13,8 @@ import (
 // ErrorBody is the readable part of an error answer's body.
 // The API's form is not documented, so every common one is understood.
 type ErrorBody struct {
-	Code    string // "" where there is none
-	Message string // "" where there is none
+	Code    string // "" if the body has none
+	Message string // "" if the body has none
 
 	// Structured says that the body is an object or a list, in JSON or as an
 	// object store's error document. A gateway's page or an empty body is not.
@@ -75,8 +75,7 @@ func (b *ErrorBody) fillObject(said map[string]any, depth int) {
 	}
 }
 
-// add takes a code and the message beside it, or only a message where there is none
-// yet.
+// add takes a code and the message beside it, or only a message while there is none.
 func (b *ErrorBody) add(code, message string) {
 	code, message = strings.TrimSpace(code), strings.TrimSpace(message)
 	if code != "" && message != "" || b.Message == "" {

@@ -79,8 +79,7 @@ func read(t *testing.T, place string) map[string]exportstore.Record {
 }
 
 // The names of the columns are those of the fields, wherever they are written down.
-// Whoever reads an export is not in the way of the one that is being made, and the
-// other way round.
+// A program that reads an export and the one that makes it do not get in each other's way.
 func TestSQLiteIsOpenedManyTimesAtOnce(t *testing.T) {
 	t.Parallel()
 	for range 10 {

@@ -87,7 +87,7 @@ func openDatabase(ctx context.Context, db *sql.DB, postgres bool) (*Database, er
 
 func connect(ctx context.Context, db *sql.DB, postgres bool) (d *Database, err error) {
 	d = &Database{db: db, postgres: postgres}
-	// SQLite does not wait while another process begins to use a new file.
+	// SQLite does not wait while another process begins to use a new file: the loop does.
 	for until := time.Now().Add(patience); ; {
 		if d.conn, err = db.Conn(ctx); !busy(err) || time.Now().After(until) {
 			break
@@ -273,7 +273,7 @@ func (d *Database) exec(ctx context.Context, statement string, values ...any) (e
 	return nil
 }
 
-// begin begins a transaction where there is none. The first one of a run empties
+// begin begins a transaction unless one is open. The first one of a run empties
 // trulioo_failed.
 func (d *Database) begin(ctx context.Context) (err error) {
 	if d.tx != nil {

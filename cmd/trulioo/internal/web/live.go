@@ -60,7 +60,7 @@ func (w *Server) callbacks(to http.ResponseWriter, r *http.Request) {
 	w.render(to, r, http.StatusOK, "callbacks", "Callbacks", rows)
 }
 
-// found is the delivery that the address names. It answers with a 404 where there is none.
+// found gives the delivery that the address names, or answers with a 404.
 func (w *Server) found(to http.ResponseWriter, r *http.Request) (callback.Delivery, bool) {
 	n, _ := strconv.Atoi(r.PathValue("n"))
 	d, ok := w.Callbacks.Find(n)
